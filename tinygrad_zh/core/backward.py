@@ -1,0 +1,375 @@
+"""Backward: walk the calls in reverse, one contribution at a time.
+
+    Ā += Ȳ · ∂Y/∂A      for every op, for every input that needs a gradient
+
+A contribution is one op × input. The engine undoes broadcasting, casts to the tensor's dtype and adds up, each
+as a line of its own on the tape; nothing is written in place, since gradients may share memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Sequence
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_zh.core.mode import MODE, Mode, using
+from tinygrad_zh.core.op import Call, explain
+from tinygrad_zh.core.tensor import Accumulator, Tensor
+from tinygrad_zh.device import freeze
+
+Source = Accumulator | tuple[Call, int]
+
+
+class Contribution(NamedTuple):
+    """One step of the chain rule: upstream ⇒ raw ⇒ contribution; before + contribution = after.
+
+    raw is what the formula gave; contribution is raw with broadcasting undone, in the input's dtype. before is
+    None for the first contribution to this input. source is the input: an Accumulator or (call, index).
+    """
+
+    call: Call
+    slot: int
+    upstream: list[Any]
+    raw: Any
+    contribution: Any
+    before: Any
+    after: Any
+    source: Source
+
+
+# ---- the engine's own three formulas
+
+
+def sum_to(gradient: Any, shape: tuple[int, ...]) -> Any:
+    """Undo a broadcast: sum over the axes that were added, and over those stretched from 1. 中文：对广播的维度求和。"""
+    lead = gradient.ndim - len(shape)
+    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and gradient.shape[i + lead] != 1)
+    summed = gradient.sum(axis=tuple(range(lead))) if lead else gradient
+    return summed.sum(axis=stretched, keepdims=True) if stretched else summed
+
+
+def cast(gradient: Any, dtype: Any) -> Any:
+    """A gradient has its tensor's dtype."""
+    return gradient.astype(dtype)
+
+
+def add(before: Any, contribution: Any) -> Any:
+    """Gradients of a value that is used more than once add up. 中文：多次使用时，梯度相加。"""
+    return before + contribution
+
+
+# ---- the walk
+
+
+def reachable(roots: Iterable[Source]) -> list[Call]:
+    """The calls below the roots, latest first: an op uses only what was there before it, so this is topological."""
+    stack = [source[0] for source in roots if type(source) is tuple]
+    seen = set(stack)
+    while stack:
+        call = stack.pop()
+        if call.saved is None:
+            raise RuntimeError(
+                f"backward was already run through {call.op.__name__}, and what it kept is released; "
+                "use backward(retain_graph=True) the first time, or add the losses up and go backward once")
+        for source in call.sources:
+            if type(source) is tuple and source[0] not in seen:
+                seen.add(source[0])
+                stack.append(source[0])
+    return sorted(seen, key=attrgetter("serial"), reverse=True)
+
+
+def walk(roots: dict[Source, Any], totals: dict[Source, Any], *, create_graph: bool = False,
+         retain_graph: bool = False) -> Generator[tuple[Any, ...], None, None]:
+    """Go backward from the roots and their gradients; every contribution is yielded, once it is added up, as the
+    fields of a Contribution.
+
+    Ends with the gradient of each leaf in `totals`, and of each result that was a key of it. Nothing else changes.
+    With create_graph the formulas run on Tensors, so that the gradients can be differentiated again.
+    """
+    wanted = frozenset(totals)
+    gradients = dict(roots)
+    mode = Mode() if create_graph else MODE.get()
+    for call in reachable(roots):
+        upstream = _upstream(call, gradients, totals, wanted)
+        if upstream is not None:
+            if create_graph:
+                with using(grad=True, tape=None, kernels=None):  # around each formula, never across a yield
+                    steps = _contributions(call, upstream, lift(call), gradients, mode)
+            else:
+                steps = _contributions(call, upstream, call.saved, gradients, mode)
+            yield from steps
+        if not retain_graph:
+            call.saved = None
+    totals.update((source, g) for source, g in gradients.items() if type(source) is Accumulator)
+
+
+def _upstream(call: Call, gradients: dict[Source, Any], totals: dict[Source, Any],
+              wanted: frozenset[Source]) -> list[Any] | None:
+    """The complete gradients of a call's outputs, as its backward takes them; None if no output has one."""
+    meta = call.meta
+    if len(meta) == 1 and call.watches is None and not wanted:
+        gradient = gradients.pop((call, 0), None)
+        if gradient is None:
+            return None
+        if type(gradient) is np.ndarray:
+            gradient.setflags(False)
+        return [gradient] if not call.op.many else [(gradient,)]
+    count = len(meta) if call.op.many else len(call.op.outputs)
+    upstream = [gradients.pop((call, i), None) for i in range(count)]
+    for i, gradient in enumerate(upstream):
+        if gradient is not None:
+            upstream[i] = gradient = _observed(call, i, freeze(gradient), totals)
+            if (call, i) in wanted:
+                totals[call, i] = gradient
+    if all(gradient is None for gradient in upstream):
+        return None
+    filled = [np.zeros(*meta[i]) if g is None else g for i, g in enumerate(upstream)]
+    return [tuple(filled)] if call.op.many else filled
+
+
+def _observed(call: Call, index: int, gradient: Any, totals: dict[Source, Any]) -> Any:
+    watch = call.watches.get(index) if call.watches is not None else None
+    if watch is None:
+        return gradient
+    gradient = _hooked(watch.hooks, gradient)
+    if watch.retained is not None:
+        totals[watch.retained] = gradient
+    return gradient
+
+
+def _hooked(hooks: Sequence[Any], gradient: Any) -> Any:
+    """The gradient after each hook has seen it, and perhaps replaced it."""
+    for hook in tuple(hooks):
+        seen = gradient if type(gradient) is Tensor else Tensor(freeze(gradient))
+        replaced = hook(seen)
+        if replaced is None:
+            continue
+        if not isinstance(replaced, Tensor) or replaced.shape != seen.shape:
+            raise ValueError(f"a gradient hook returns None or a tensor of shape {seen.shape}, "
+                             f"not {getattr(replaced, 'shape', type(replaced).__name__)}")
+        gradient = replaced if type(gradient) is Tensor else replaced.array
+    return gradient
+
+
+def _contributions(call: Call, upstream: list[Any], saved: list[Any], gradients: dict[Source, Any],
+                   mode: Mode) -> list[tuple[Any, ...]]:
+    """Run a call's backward formulas and add what they give to the gradients of its inputs."""
+    steps = []
+    for function, slots, bind, names, joint in call.plan.partials:
+        arguments = bind(upstream, saved)
+        keywords = {name: call.attributes[name] for name in names} if names else {}
+        body = function if mode.kernels is None else mode.kernels.get(function, function)
+        try:
+            raws = body(*arguments, **keywords)
+        except Exception as error:
+            raise explain(call.op, function.__name__, arguments, keywords, error, mode.tape) from error
+        pairs = zip(slots, raws, strict=True) if joint else ((slots[0], raws),)
+        if mode.tape is not None:
+            mode.tape.write("backward", function, arguments, keywords, raws if joint else (raws,),
+                            op=call.op, slots=slots, forward=call.line)
+        for slot, raw in pairs:
+            source = call.sources[slot]
+            if source is None:
+                continue
+            shape, dtype = source[0].meta[source[1]] if type(source) is tuple else source.meta
+            if type(raw) is np.ndarray and raw.shape == shape and raw.dtype is dtype:
+                contribution = raw
+            else:
+                contribution = _conform(call, slot, raw, shape, dtype, mode.tape)
+            before = gradients.get(source)
+            after = contribution if before is None else _add(call, slot, before, contribution, mode.tape)
+            gradients[source] = after
+            steps.append((call, slot, upstream, raw, contribution, before, after, source))
+    return steps
+
+
+def _add(call: Call, slot: int, before: Any, contribution: Any, tape: Any) -> Any:
+    after = add(before, contribution)
+    if tape is not None:
+        tape.write("accumulate", add, [before, contribution], {}, (after,), op=call.op, slot=slot, forward=call.line)
+    return after
+
+
+def _conform(call: Call, slot: int, raw: Any, shape: tuple[int, ...], dtype: Any, tape: Any) -> Any:
+    """The partial with broadcasting undone and in its tensor's dtype."""
+    if not hasattr(raw, "shape"):
+        raise TypeError(f"the backward of {call.op.__name__} gave a {type(raw).__name__} as the gradient of input {slot} "
+                        f"of shape {shape}; it must return an array of that shape")
+    gradient = raw
+    if gradient.shape != shape:
+        if not _broadcasts(shape, gradient.shape):
+            raise ValueError(f"the backward of {call.op.__name__} gave a gradient of shape {gradient.shape} "
+                             f"for input {slot} of shape {shape}; it must have that shape, or one broadcast from it")
+        gradient = sum_to(raw, shape)
+        if tape is not None:
+            tape.write("sum_to", sum_to, [raw, shape], {}, (gradient,), op=call.op, slot=slot, forward=call.line)
+    if gradient.dtype != dtype:
+        uncast, gradient = gradient, cast(gradient, dtype)
+        if tape is not None:
+            tape.write("cast", cast, [uncast, dtype], {}, (gradient,), op=call.op, slot=slot, forward=call.line)
+    return gradient
+
+
+def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    tail = to[len(to) - len(shape):]
+    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape, tail, strict=True))
+
+
+def lift(call: Call) -> list[Any]:
+    """What a call kept, as Tensors: inputs and outputs lead on into the graph they came from.
+
+    A real auxiliary is recomputed by the op's own forward on Tensors, so that its gradient is known too;
+    integer and boolean ones are constants.
+    """
+    plan, op = call.plan, call.op
+    inputs = call.saved[len(plan.saved):]
+    again: Any = None
+    lifted = []
+    for (kind, index), value in zip(plan.saved, call.saved, strict=False):
+        if kind == "input":
+            value = _linked(value, call.sources[index])
+        elif kind == "inputs":
+            value = tuple(map(_linked, value, call.sources))
+        elif kind == "output" and value.dtype.kind == "f":
+            if index < len(op.outputs):
+                value = Tensor(value, (call, index))
+            else:
+                if again is None:
+                    with using(grad=True, tape=None, kernels=None):
+                        again = op.forward(*map(_linked, inputs, call.sources), **call.attributes)
+                value = again[index]
+        lifted.append(value)
+    return lifted
+
+
+def _linked(value: Any, source: Source | None) -> Any:
+    return Tensor(value, source) if source is not None else value
+
+
+# ---- what users call
+
+
+def _root(tensor: Tensor, seed: Any, verb: str) -> Any:
+    """The gradient that a backward pass starts from, checked."""
+    if tensor.source is None:
+        raise RuntimeError(f"{verb}: nothing to differentiate; this tensor of shape {tensor.shape} was not computed from one "
+                           "with requires_grad=True (or it was computed under no_grad, or detached)")
+    if seed is None:
+        if tensor.size != 1:
+            raise ValueError(f"{verb} starts from one number, this tensor has shape {tensor.shape}; "
+                             "reduce it (sum, mean) or pass the upstream gradient as seed")
+        seed = np.ones_like(tensor.array)
+        tape = MODE.get().tape
+        if tape is not None:
+            tape.write("seed", np.ones_like, [tensor.array], {}, (seed,), tensor=tensor)
+        return seed
+    array = seed.array if isinstance(seed, Tensor) else np.array(seed)
+    if array.shape != tensor.shape:
+        raise ValueError(f"{verb}: the seed is a gradient of shape {tensor.shape}, like the tensor, not {array.shape}")
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{verb}: the seed is a gradient, real numbers, not {array.dtype}")
+    return seed if isinstance(seed, Tensor) and seed.dtype == tensor.dtype else array.astype(tensor.dtype)
+
+
+def backward_steps(root: Tensor, seed: Any = None, *, retain_graph: bool = False) -> Generator[Contribution, None, None]:
+    """`backward` as a generator of contributions. Leaves receive their gradients at the very end: a walk that is
+    abandoned changes nothing. 中文：逐步反向传播。"""
+    gradient = _root(root, seed, "backward")
+    gradient = gradient.array if isinstance(gradient, Tensor) else gradient
+    totals: dict[Source, Any] = {}
+    for step in walk({root.source: gradient}, totals, retain_graph=True):  # type: ignore[dict-item]
+        yield Contribution(*step)
+    commit(totals)
+    if not retain_graph:
+        release(root)
+
+
+def backward(root: Tensor, seed: Any = None, retain_graph: bool = False) -> None:
+    """∂L/∂w of every leaf w below L, added to its `grad`. 中文：反向传播。
+
+    seed: the upstream gradient, needed unless the tensor has one element. After it the graph is released, unless
+    retain_graph=True; leaves change only when the whole pass has succeeded.
+
+    Raises RuntimeError where there is nothing to differentiate or the graph is released, ValueError for a
+    missing seed or one of another shape. Source: documents 000 §4.2, 002 §4.2 (F05, F18 corrected).
+    """
+    gradient = _root(root, seed, "backward")
+    gradient = gradient.array if isinstance(gradient, Tensor) else gradient
+    totals: dict[Source, Any] = {}
+    for _ in walk({root.source: gradient}, totals, retain_graph=retain_graph):  # type: ignore[dict-item]
+        pass
+    commit(totals)
+
+
+def commit(totals: dict[Source, Any]) -> None:
+    """Give the leaves their gradients, all together."""
+    tape = MODE.get().tape
+    new = []
+    for source, total in totals.items():
+        if type(source) is not Accumulator:
+            continue
+        before = source.grad
+        total = _hooked(source.hooks, total) if source.hooks else total
+        after = total if before is None else before.array + total
+        if tape is not None:
+            tape.write("gradient", add, [total] if before is None else [before.array, total], {}, (after,), source=source)
+        new.append((source, Tensor(freeze(after))))
+    for source, gradient in new:
+        source.grad = gradient
+
+
+def release(root: Tensor) -> None:
+    """Let go of what the calls below this tensor kept."""
+    for call in reachable([root.source]):  # type: ignore[list-item]
+        call.saved = None
+
+
+def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], grad_outputs: Any = None, *,
+         retain_graph: bool | None = None, create_graph: bool = False,
+         allow_unused: bool = False) -> tuple[Tensor | None, ...]:
+    """∂(Σ outputs)/∂inputs as a tuple, leaving every `.grad` alone. 中文：求梯度。
+
+    grad_outputs: upstream gradients, needed for outputs of more than one element. create_graph: the gradients
+    can be differentiated again. An input that the outputs do not depend on raises RuntimeError, or gives None
+    with allow_unused=True.
+
+    >>> import tinygrad_zh as tz
+    >>> x = tz.tensor(2.0, requires_grad=True)
+    >>> (g,) = tz.grad(x ** 3, x, create_graph=True)
+    >>> (h,) = tz.grad(g, x)
+    >>> g.item(), h.item()
+    (12.0, 12.0)
+    """
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    seeds = [grad_outputs] if len(outputs) == 1 and not isinstance(grad_outputs, (list, tuple)) else grad_outputs
+    seeds = [None] * len(outputs) if seeds is None else list(seeds)
+    if len(seeds) != len(outputs):
+        raise ValueError(f"grad: {len(outputs)} outputs need as many grad_outputs, not {len(seeds)}")
+    for i, x in enumerate(inputs):
+        if x.source is None:
+            raise RuntimeError(f"grad: input {i} of shape {x.shape} does not require a gradient")
+    roots: dict[Source, Any] = {}
+    for y, seed in zip(outputs, seeds, strict=True):
+        start = _root(y, seed, "grad")
+        start = _as_tensor(start) if create_graph else start.array if isinstance(start, Tensor) else start
+        roots[y.source] = roots[y.source] + start if y.source in roots else start  # type: ignore[index]
+    totals: dict[Source, Any] = {x.source: None for x in inputs}  # type: ignore[misc]
+    retain = create_graph if retain_graph is None else retain_graph
+    for _ in walk(roots, totals, create_graph=create_graph, retain_graph=retain):
+        pass
+    found = [totals[x.source] for x in inputs]  # type: ignore[index]
+    for i, g in enumerate(found):
+        if g is None and not allow_unused:
+            raise RuntimeError(f"grad: the outputs do not depend on input {i} of shape {inputs[i].shape}; "
+                               "allow_unused=True gives None for it")
+    return tuple(None if g is None else _as_tensor(g) for g in found)
+
+
+def _as_tensor(gradient: Any) -> Tensor:
+    return gradient if isinstance(gradient, Tensor) else Tensor(freeze(gradient))
+
+
+Tensor.backward = backward

@@ -1,0 +1,43 @@
+"""The default dtype, and what a Python value becomes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+_default = np.dtype(np.float32)
+
+
+def get_default_dtype() -> np.dtype[Any]:
+    """The dtype of tensors made from Python floats: float32 unless `set_default_dtype` was called."""
+    return _default
+
+
+def set_default_dtype(dtype: Any) -> None:
+    """Choose the dtype of tensors made from Python floats. 中文：设置默认数据类型。
+
+    Raises TypeError for anything but a floating dtype.
+    """
+    global _default
+    if np.dtype(dtype).kind != "f":
+        raise TypeError(f"the default dtype is a floating one (float32, float64, float16), not {np.dtype(dtype)}")
+    _default = np.dtype(dtype)
+
+
+def to_array(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
+    """A fresh array of the user's data: Python floats take the default dtype, arrays keep theirs.
+
+    Raises TypeError for what is no number (strings, objects, complex) or ragged.
+    """
+    from_python = not hasattr(data, "dtype")
+    try:
+        array = np.array(data, dtype=dtype)
+    except ValueError as error:
+        raise TypeError(f"a tensor is made of a rectangular array of numbers: {error}") from None
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"a tensor holds real numbers or booleans, not {array.dtype} "
+                        f"(from {type(data).__name__}); convert the data to numbers first")
+    if dtype is None and from_python and array.dtype.kind == "f":
+        array = array.astype(_default)
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
