@@ -1,0 +1,56 @@
+"""Columns and lines on a terminal, where a Chinese character is two cells wide. 等宽排版."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+_PIECES = re.compile(r"\n|[ \t]+|[\u0021-\u2e7f]+|.")  # a run of Western letters stays together
+_NEVER_FIRST = "，。、；：！？）》」』”’…"  # punctuation that may not open a line
+_CELLS = {"W": 2, "F": 2}
+
+
+def display_width(text: str) -> int:
+    """How many terminal cells `text` takes: 2 for a wide character, 0 for a combining mark, else 1. 显示宽度
+
+    Widths are Unicode's East_Asian_Width property (UAX #11); ambiguous characters such as "∂" count as 1.
+
+    >>> display_width("loss"), display_width("损失")
+    (4, 4)
+    """
+    return sum(0 if unicodedata.combining(c) else _CELLS.get(unicodedata.east_asian_width(c), 1) for c in text)
+
+
+def pad(text: str, width: int, align: str = "<") -> str:
+    """`text` with spaces up to `width` cells; `align` is "<" for left, ">" for right. 按显示宽度补齐
+
+    A longer text is returned whole. Raises ValueError for any other `align`.
+
+    >>> pad("准确率", 8) + "|", pad("0.97", 8, ">") + "|"
+    ('准确率  |', '    0.97|')
+    """
+    space = " " * max(width - display_width(text), 0)
+    if align == "<":
+        return text + space
+    if align == ">":
+        return space + text
+    raise ValueError(f"align is {align!r}, but a column is aligned to the left '<' or to the right '>'")
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """The lines of `text`, broken so that each takes at most `width` cells where that is possible. 折行
+
+    Chinese breaks between any two characters but never before closing punctuation, Western text at spaces.
+
+    >>> wrap("反向传播把梯度 gradient 传回去。", 10)
+    ['反向传播把', '梯度', 'gradient', '传回去。']
+    """
+    lines = [""]
+    for piece in _PIECES.findall(text):
+        if piece == "\n":
+            lines.append("")
+        elif piece in _NEVER_FIRST or display_width(lines[-1] + piece) <= width or not lines[-1]:
+            lines[-1] += piece
+        else:
+            lines.append(piece.lstrip(" "))
+    return [line.rstrip(" ") for line in lines]
