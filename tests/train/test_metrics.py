@@ -400,6 +400,12 @@ def test_bad_input_of_every_metric(metric, first, second, error, message):
         ([0.2, 0.9], [0, 2], IndexError, "target holds label 2, but 2 classes are 0 … 1"),
         (np.zeros((2, 3)), [0.0, 2.0], TypeError, r"target must hold integer class labels, got float64"),
         ([0.2, 1.5], [0, 1], ValueError, "read as probabilities of class 1, but holds 1.5; apply a sigmoid"),
+        (
+            [-0.2, 0.5],
+            [0, 1],
+            ValueError,
+            "read as probabilities of class 1, but holds -0.2; apply a sigmoid",
+        ),
         (np.zeros((2, 3)), [[0, 1, 0], [1, 1, 0]], ValueError, r"row 1 is \[1, 1, 0\]"),
         (np.zeros((2, 3)), [[0, 0, 0], [1, 0, 0]], ValueError, r"row 0 is \[0, 0, 0\]"),
         (np.zeros((2, 3)), [[0, 1, 0], [2, -1, 0]], ValueError, r"row 1 is \[2, -1, 0\]"),
