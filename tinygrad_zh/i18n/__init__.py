@@ -1,4 +1,4 @@
-"""Two languages from one catalogue: what a learner reads as text, in Chinese and English. 双语文本."""
+"""Two languages from one catalogue: what a learner reads as text, in Chinese and English. 双语文本"""
 
 from __future__ import annotations
 

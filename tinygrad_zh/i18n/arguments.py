@@ -1,4 +1,4 @@
-"""argparse in two languages: its own words, and help that wraps Chinese. 命令行解析的双语."""
+"""argparse in two languages: its own words, and help that wraps Chinese. 命令行解析的双语"""
 
 from __future__ import annotations
 

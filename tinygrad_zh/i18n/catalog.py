@@ -1,4 +1,4 @@
-"""The catalogue: catalog.json holds every text a learner reads, under one key, in both languages. 文本目录."""
+"""catalog.json holds every text a learner reads, under one key, in both languages. 文本目录"""
 
 from __future__ import annotations
 

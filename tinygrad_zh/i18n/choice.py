@@ -1,4 +1,4 @@
-"""Which language: an explicit choice, then TINYGRAD_ZH_LANG, then the locale. 语言的选择."""
+"""Which language: an explicit choice, then TINYGRAD_ZH_LANG, then the locale. 语言的选择"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Columns and lines on a terminal, where a Chinese character is two cells wide. 等宽排版."""
+"""Columns and lines on a terminal, where a Chinese character is two cells wide. 等宽排版"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def display_width(text: str) -> int:
     >>> display_width("loss"), display_width("损失")
     (4, 4)
     """
-    return sum(0 if unicodedata.combining(c) else _CELLS.get(unicodedata.east_asian_width(c), 1) for c in text)
+    return sum(_CELLS.get(unicodedata.east_asian_width(c), 1) for c in text if not unicodedata.combining(c))
 
 
 def pad(text: str, width: int, align: str = "<") -> str:
