@@ -95,7 +95,8 @@ def _parser() -> _Parser:
         description=text("cli.description"),
         epilog=_examples("cli.start") + "\n\n" + text("cli.environment"),
     )
-    parser.add_argument("--version", action="version", version=f"tinygrad-zh {__version__}")
+    version = f"tinygrad-zh {__version__}"
+    parser.add_argument("--version", action="version", version=version, help=text("cli.version.help"))
     commands = parser.add_subparsers(
         dest="command",
         title=text("cli.commands"),
@@ -119,7 +120,7 @@ def _examples(prefix: str) -> str:
 
 def _requested_language(words: list[str]) -> str | None:
     """The language --lang names, found before the parser is built, because the parser speaks it too."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in zip(words, [*words[1:], ""], strict=False):
         name, _, value = word.partition("=")
         if name == "--lang" and (value or following) in LANGUAGES:
             return value or following

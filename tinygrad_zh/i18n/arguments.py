@@ -14,6 +14,11 @@ from tinygrad_zh.i18n.columns import wrap
 class BilingualHelp(argparse.RawDescriptionHelpFormatter):
     """Help whose lines are measured in terminal cells; description and examples keep their line breaks."""
 
+    def _format_action(self, action: argparse.Action) -> str:
+        lines = super()._format_action(action)
+        # argparse repeats the metavar above the list of commands.
+        return lines.partition("\n")[2] if action.nargs == argparse.PARSER else lines
+
     def _split_lines(self, text: str, width: int) -> list[str]:
         return wrap(text, width)
 

@@ -1,0 +1,178 @@
+"""`tinygrad-zh doctor`: what this machine has, what is missing, and the fix for each. 环境检查
+
+It reads versions from the packages' metadata and imports only what it must ask, so that a broken optional
+library is a line of the report and not a crash.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tinygrad_zh._version import __version__
+from tinygrad_zh.i18n import language, pad, text
+
+
+class Finding(NamedTuple):
+    """One line of the report: a subject, what was found, its status, and the fix if there is one."""
+
+    subject: str
+    found: str
+    status: str = "ok"
+    """ok; note: could be better, but what is there works; broken: the package needs it."""
+    fix: str | None = None
+
+
+_MARKS = {"ok": "✓", "note": "–", "broken": "✗"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help=text("cli.json.help"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the report; 1 if something that the package needs is broken, else 0."""
+    findings = list(examine())
+    print(_as_json(findings) if arguments.json else _as_table(findings))
+    return int(any(finding.status == "broken" for finding in findings))
+
+
+def examine() -> Iterator[Finding]:
+    """Every finding about this machine, in the order of the report. 检查这台机器"""
+    yield Finding("tinygrad_zh", f"{__version__}  {Path(__file__).parent}")
+    yield Finding("python", f"{platform.python_version()}  {sys.executable}")
+    yield Finding("system", f"{platform.system()} {platform.machine()}")
+    yield Finding("language", language())
+    yield _package("numpy", needed=True)
+    yield _blas()
+    yield _threads()
+    yield _package("safetensors", needed=True)
+    yield _package("tqdm", needed=True)
+    yield _package("numba", needed=False)
+    yield _package("matplotlib", needed=False)
+    yield _font()
+    yield _gpu()
+    yield _cupy()
+    yield _cache()
+
+
+def _package(name: str, *, needed: bool) -> Finding:
+    if version := _version(name):
+        return Finding(name, version)
+    status = "broken" if needed else "note"
+    return Finding(name, text("doctor.absent"), status, text(f"doctor.{name}.fix"))
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return metadata.version(distribution)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _blas() -> Finding:
+    import numpy as np
+
+    configuration: dict[str, Any] = np.show_config(mode="dicts")  # type: ignore[assignment]
+    library = configuration["Build Dependencies"]["blas"]
+    name = f"{library['name']} {library['version']}"
+    if "openblas" not in name:
+        return Finding("blas", name)
+    core = _openblas_core()
+    if core is None:
+        return Finding("blas", name, "note", text("doctor.blas.unknown_core"))
+    # Named by hand, such a core runs AVX2 code; GEMM in AVX-512 is about twice as fast.
+    found = text("doctor.blas.core", library=name, core=core)
+    if core.lower() in ("haswell", "zen") and _has_avx512(configuration):
+        return Finding("blas", found, "note", text("doctor.blas.hidden", core=core))
+    return Finding("blas", found)
+
+
+def _openblas_core() -> str | None:
+    """The core that OpenBLAS chose when it was loaded. Its build configuration names another one."""
+    if find_spec("threadpoolctl"):
+        from threadpoolctl import threadpool_info
+
+        cores = (pool.get("architecture") for pool in threadpool_info() if pool["internal_api"] == "openblas")
+        return next(cores, None)
+    return os.environ.get("OPENBLAS_CORETYPE")
+
+
+def _has_avx512(configuration: dict[str, Any]) -> bool:
+    simd = configuration.get("SIMD Extensions", {})
+    features = [*simd.get("baseline", ()), *simd.get("found", ())]
+    return any(feature == "X86_V4" or feature.startswith("AVX512") for feature in features)
+
+
+def _threads() -> Finding:
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+    limits = "".join(f"  {name}={os.environ[name]}" for name in variables if name in os.environ)
+    return Finding("threads", text("doctor.cores", usable=usable, cores=os.cpu_count()) + limits)
+
+
+def _font() -> Finding:
+    if find_spec("matplotlib") is None:
+        return Finding("font", text("doctor.font.unknown"), "note", text("doctor.matplotlib.fix"))
+    from tinygrad_zh.plot import chinese_font
+
+    if font := chinese_font():
+        return Finding("font", font)
+    return Finding("font", text("doctor.absent"), "note", text("doctor.font.fix"))
+
+
+def _gpu() -> Finding:
+    if shutil.which("nvidia-smi") is None:
+        return Finding("gpu", text("doctor.gpu.absent"), "note")
+    query = ["nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader"]
+    answer = subprocess.run(query, capture_output=True, text=True, timeout=30, check=False)
+    if answer.returncode != 0 or not answer.stdout.strip():
+        problem = " ".join((answer.stderr or answer.stdout).split())
+        return Finding("gpu", text("doctor.gpu.failed", problem=problem), "note", text("doctor.gpu.fix"))
+    return Finding("gpu", "; ".join(answer.stdout.strip().splitlines()))
+
+
+def _cupy() -> Finding:
+    if find_spec("cupy") is None:
+        return Finding("cupy", text("doctor.absent"), "note", text("doctor.cupy.fix"))
+    try:
+        import cupy
+
+        version, usable = cupy.__version__, cupy.is_available()
+    except Exception as error:  # a CuPy that does not fit its driver or toolkit may raise anything
+        return Finding("cupy", " ".join(str(error).split()), "note", text("doctor.cupy.fix"))
+    if usable:
+        return Finding("cupy", version)
+    return Finding("cupy", text("doctor.cupy.idle", version=version), "note", text("doctor.gpu.fix"))
+
+
+def _cache() -> Finding:
+    from tinygrad_zh.data.download import cache_folder
+
+    return Finding("cache", str(cache_folder()))
+
+
+def _as_table(findings: list[Finding]) -> str:
+    lines = []
+    for finding in findings:
+        lines.append(f"{_MARKS[finding.status]} {pad(text(f'doctor.{finding.subject}'), 14)}{finding.found}")
+        if finding.fix:
+            lines.append(f"{'':16}→ {finding.fix}")
+    return "\n".join(lines)
+
+
+def _as_json(findings: list[Finding]) -> str:
+    report = {
+        subject: {"found": found, "status": status, "fix": fix} for subject, found, status, fix in findings
+    }
+    return json.dumps(report, ensure_ascii=False, indent=2)
