@@ -93,7 +93,7 @@ def _parser() -> _Parser:
     parser = _Parser(
         prog="tinygrad-zh",
         description=text("cli.description"),
-        epilog=_examples("cli.start") + "\n\n" + text("cli.environment"),
+        epilog=text("cli.examples", lines=text("cli.start.examples")) + "\n\n" + text("cli.environment"),
     )
     version = f"tinygrad-zh {__version__}"
     parser.add_argument("--version", action="version", version=version, help=text("cli.version.help"))
@@ -109,13 +109,9 @@ def _parser() -> _Parser:
             module=module,
             help=text(f"cli.{name}.help"),
             description=text(f"cli.{name}.help"),
-            epilog=_examples(f"cli.{name}"),
+            epilog=text("cli.examples", lines=text(f"cli.{name}.examples")),
         )
     return parser
-
-
-def _examples(prefix: str) -> str:
-    return text("cli.examples", lines=text(f"{prefix}.examples"))
 
 
 def _requested_language(words: list[str]) -> str | None:
