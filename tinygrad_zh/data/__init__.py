@@ -1,0 +1,30 @@
+"""Real data (数据集) and what is done to it before training: readers, scaling, splitting, minibatches.
+
+Only NumPy is imported here; a data set is read when its function is called.
+"""
+
+from __future__ import annotations
+
+from tinygrad_zh.data.idx import read_idx
+from tinygrad_zh.data.images import Images, digits
+from tinygrad_zh.data.minibatches import Minibatches
+from tinygrad_zh.data.mnist_files import mnist
+from tinygrad_zh.data.scaling import standardize, to_unit
+from tinygrad_zh.data.splitting import train_test_split
+from tinygrad_zh.data.synthetic import plane
+from tinygrad_zh.data.tables import Table, ames, sacramento
+
+__all__ = [
+    "Images",
+    "Minibatches",
+    "Table",
+    "ames",
+    "digits",
+    "mnist",
+    "plane",
+    "read_idx",
+    "sacramento",
+    "standardize",
+    "to_unit",
+    "train_test_split",
+]
