@@ -264,6 +264,10 @@ def make_plan(cls: Any, need: int, count: int) -> Plan:
         attributes = tuple(p.name for p in parameters if p.kind == p.KEYWORD_ONLY)
         bind = eval(f"lambda upstream, saved: ({' '.join(a + ',' for a in arguments)})")
         partials.append(Partial(function, slots, bind, attributes, count > 1 and (joint or cls.variadic)))
+    answered = {slot for partial in partials for slot in partial.slots}
+    for slot in range(count):
+        if need >> slot & 1 and slot not in answered:
+            raise TypeError(f"{cls.__name__} has no gradient for its input {cls.inputs[slot]}; pass it as a constant (detach())")
     aux = tuple(index for kind, index in saved if kind == "output" and index >= len(cls.outputs))
     keep = eval(f"lambda inputs, outputs: [{', '.join(_KEEP[kind].format(index) for kind, index in saved)}]",
                 {"shape": np.shape, "tuple": tuple, "map": map})

@@ -1,0 +1,28 @@
+"""tinygrad_zh: the mathematics of backpropagation, written once, that runs, steps, checks and prints itself.
+
+    import tinygrad_zh as tz
+    x = tz.tensor([1.0, 2.0], requires_grad=True)
+    (x * x).sum().backward()
+    x.grad                                     # tensor([2., 4.])
+
+Not the tinygrad project. 从零手写的神经网络引擎：公式写一遍，即可运行、单步、检验。
+"""
+
+from tinygrad_zh._version import __version__
+from tinygrad_zh.core import (
+    Op,
+    Tensor,
+    backward_steps,
+    default_generator,
+    get_default_dtype,
+    grad,
+    is_grad_enabled,
+    manual_seed,
+    no_grad,
+    record,
+    set_default_dtype,
+    tensor,
+)
+from tinygrad_zh import ops as _ops  # registers Tensor's operators
+from tinygrad_zh import functional
+from tinygrad_zh.derivatives import hessian, hvp, jacobian, jvp, vjp

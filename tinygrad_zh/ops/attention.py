@@ -1,0 +1,91 @@
+"""Scaled dot-product attention, with the explicit gradient of each of Q, K and V."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_zh.core.op import Op
+from tinygrad_zh.core.tensor import Tensor
+
+
+class Attention(Op):
+    """Y = P V, P = softmax(Q Kᵀ / √d)
+    ∂L/∂Q = S K / √d, S = P (∂L/∂Y Vᵀ − Σ ∂L/∂Y Y)
+    ∂L/∂K = Sᵀ Q / √d
+    ∂L/∂V = Pᵀ ∂L/∂Y
+    中文：缩放点积注意力
+
+    Only ln Σ e^scores is kept, a number a row; P is computed again. Vaswani et al. 2017; documents 000 §2, 001 §2.6
+    (F25).
+    """
+
+    aux = ("lse",)
+
+    def forward(q, k, v):
+        s = q @ k.mT * q.shape[-1] ** -0.5
+        top = s.max(axis=-1, keepdims=True)
+        e = np.exp(s - top)
+        z = e.sum(axis=-1, keepdims=True)
+        return (e / z) @ v, top + np.log(z)
+
+    def backward(dy, q, k, v, y, lse):
+        c = q.shape[-1] ** -0.5
+        p = np.exp(q @ k.mT * c - lse)
+        s = p * (dy @ v.mT - (dy * y).sum(axis=-1, keepdims=True)) * c
+        return s @ k, s.mT @ q, p.mT @ dy
+
+
+class MaskedAttention(Op):
+    """Y = P V, P = softmax(Q Kᵀ / √d where the mask allows, −∞ elsewhere)
+    ∂L/∂Q = S K / √d, S = P (∂L/∂Y Vᵀ − Σ ∂L/∂Y Y)
+    ∂L/∂K = Sᵀ Q / √d
+    ∂L/∂V = Pᵀ ∂L/∂Y
+    中文：带掩码的缩放点积注意力
+
+    A row that may attend to nothing gives zeros, and zero gradients; the other rows do not notice.
+    """
+
+    aux = ("lse",)
+
+    def forward(q, k, v, mask):
+        s = np.where(mask, q @ k.mT * q.shape[-1] ** -0.5, -np.inf)
+        top = s.max(axis=-1, keepdims=True)
+        top = np.where(top == -np.inf, 0, top)
+        e = np.exp(s - top)
+        z = e.sum(axis=-1, keepdims=True)
+        z = np.where(z == 0, 1, z)
+        return (e / z) @ v, top + np.log(z)
+
+    def backward(dy, q, k, v, mask, y, lse):
+        c = q.shape[-1] ** -0.5
+        p = np.exp(np.where(mask, q @ k.mT * c, -np.inf) - lse)
+        s = p * (dy @ v.mT - (dy * y).sum(axis=-1, keepdims=True)) * c
+        return s @ k, s.mT @ q, p.mT @ dy, None
+
+
+def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, is_causal: bool = False) -> Tensor:
+    """Y = softmax(Q Kᵀ / √d) V. Q (…, n, d), K (…, m, d), V (…, m, e) → Y (…, n, e). 中文：缩放点积注意力。
+
+    mask: booleans that broadcast to (…, n, m), true where row i may attend to column j. is_causal: j ≤ i only. Rows
+    that may attend to nothing are zero. Vaswani et al. 2017 (F25). Raises ValueError for shapes that do not fit and
+    TypeError for a mask that is not boolean.
+    """
+    for name, x in (("queries", q), ("keys", k), ("values", v)):
+        if len(x.shape) < 2:
+            raise ValueError(f"attention: the {name} are (…, length, width), not {x.shape}")
+    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2] or not q.shape[-1]:
+        raise ValueError(f"attention: queries {q.shape} and keys {k.shape} need one width, "
+                         f"keys and values {v.shape} one length")
+    n, m = q.shape[-2], k.shape[-2]
+    if not m:
+        raise ValueError(f"attention: there is nothing to attend to; the keys have shape {k.shape}")
+    if mask is not None:
+        mask = mask.array if isinstance(mask, Tensor) else np.asarray(mask)
+        if mask.dtype != np.bool_:
+            raise TypeError(f"attention: the mask is boolean, true where attention is allowed, not {mask.dtype}")
+    if is_causal:
+        causal = np.tri(n, m, dtype=bool)
+        mask = causal if mask is None else mask & causal
+    return Attention(q, k, v) if mask is None else MaskedAttention(q, k, v, mask)
