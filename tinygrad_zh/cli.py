@@ -1,7 +1,8 @@
 """The command `tinygrad-zh`, the same as `python -m tinygrad_zh`. 命令行
 
-A command's module is imported only when the command runs, so that asking for help costs no NumPy. Such a
-module has two functions: `add_arguments(parser)`, and `run(arguments)`, which returns the exit status.
+A command's module is imported only for that command, so that one command does not wait for another's
+libraries. Such a module has two functions: `add_arguments(parser)`, and `run(arguments)`, which returns the
+exit status.
 """
 
 from __future__ import annotations

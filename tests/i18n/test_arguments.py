@@ -1,4 +1,4 @@
-"""argparse speaks Chinese through two names that it does not document, so what is relied on is pinned here."""
+"""argparse speaks Chinese through two names that it does not document, so both are pinned here."""
 
 from __future__ import annotations
 

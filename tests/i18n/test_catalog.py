@@ -29,6 +29,10 @@ def formats(template: str) -> set[str]:
     return {spec for _, name, spec, _ in Formatter().parse(template) if name is not None and spec}
 
 
+def pattern_of(part: ast.expr) -> str:
+    return re.escape(part.value) if isinstance(part, ast.Constant) else r"\w+"
+
+
 def strings_in_code() -> tuple[set[str], set[str], set[str]]:
     """The package's string constants; the keys given to text(); those built by an f-string, as patterns."""
     constants, keys, patterns = set(), set(), set()
@@ -41,8 +45,7 @@ def strings_in_code() -> tuple[set[str], set[str], set[str]]:
                 if isinstance(key, ast.Constant):
                     keys.add(key.value)
                 elif isinstance(key, ast.JoinedStr):
-                    parts = (re.escape(p.value) if isinstance(p, ast.Constant) else r"\w+" for p in key.values)
-                    patterns.add("".join(parts))
+                    patterns.add("".join(map(pattern_of, key.values)))
     return constants, keys, patterns
 
 

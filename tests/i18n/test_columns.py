@@ -11,7 +11,17 @@ MIXED = st.text(alphabet="损失准确率，。（）abc ∂σ²e\u0301", max_si
 
 @pytest.mark.parametrize(
     ("text", "cells"),
-    [("", 0), ("loss", 4), ("损失", 4), ("损失 loss", 9), ("（）", 4), ("e\u0301", 1), ("ａ", 2), ("∂L/∂x", 5), ("─", 1)],
+    [
+        ("", 0),
+        ("loss", 4),
+        ("损失", 4),
+        ("损失 loss", 9),
+        ("（）", 4),
+        ("e\u0301", 1),
+        ("ａ", 2),
+        ("∂L/∂x", 5),
+        ("─", 1),
+    ],
 )
 def test_width_in_cells(text, cells):
     assert display_width(text) == cells
