@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
@@ -193,6 +194,26 @@ def test_bad_names_and_metadata(tmp_path, state, metadata, error, told):
 def assert_old_file_only(folder: Path) -> None:
     assert_same(load(folder / "w"), {"w": X})
     assert [path.name for path in folder.iterdir()] == ["w"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot sync a folder")
+def test_the_file_is_on_the_disk_before_it_is_renamed_and_its_folder_after(tmp_path, monkeypatch):
+    done = []
+    fsync, replace = os.fsync, os.replace
+
+    def note_fsync(descriptor):
+        done.append("sync folder" if stat.S_ISDIR(os.fstat(descriptor).st_mode) else "sync file")
+        fsync(descriptor)
+
+    def note_replace(source, target):
+        done.append("rename")
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(serialization.os, "fsync", note_fsync)
+        patch.setattr(serialization.os, "replace", note_replace)
+        save({"w": X}, tmp_path / "w")
+    assert done == ["sync file", "rename", "sync folder"]
 
 
 @pytest.mark.parametrize("broken", ["fsync", "replace"])

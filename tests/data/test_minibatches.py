@@ -78,8 +78,17 @@ X = np.arange(24, dtype=np.float32).reshape(4, 6)
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize(
     "array",
-    [X, X.T, np.asfortranarray(X), X[::2], X[::-1], np.broadcast_to(X[0], (4, 6)), np.zeros((3, 0))],
-    ids=["C", "T", "F", "[::2]", "[::-1]", "broadcast", "no columns"],
+    [
+        X,
+        X.T,
+        np.asfortranarray(X),
+        X[::2],
+        X[::-1],
+        np.broadcast_to(X[0], (4, 6)),
+        np.zeros((3, 0)),
+        X.reshape(4, 3, 2).mT,
+    ],
+    ids=["C", "T", "F", "[::2]", "[::-1]", "broadcast", "no columns", "mT"],
 )
 def test_batches_are_contiguous_copies(array, shuffle):
     for batch, rows in Minibatches(array, np.arange(len(array)), batch_size=2, shuffle=shuffle):

@@ -58,7 +58,11 @@ def test_the_seed_decides():
         train_test_split(np.arange(50), test_size=0.5, seed=s)[1].tolist() for s in (1, 1, 2)
     )
     assert first == again != other
-    assert first != sorted(first)
+
+
+def test_both_parts_are_shuffled():
+    for part in train_test_split(np.arange(50), test_size=0.5, seed=0, stratify=np.arange(50) % 2):
+        assert part.tolist() != sorted(part)
 
 
 def test_the_parts_are_copies():

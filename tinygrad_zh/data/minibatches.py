@@ -56,9 +56,8 @@ class Minibatches:
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, ...]]:
         order = self.generator.permutation(self.samples) if self.shuffle else np.arange(self.samples)
-        return self._batches(
-            order
-        )  # a generator of its own, so that the draw is made now and not at first use
+        # A generator of its own, so that the draw is made by iter() and not at the first use.
+        return self._batches(order)
 
     def _batches(self, order: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
         for start in range(0, len(self) * self.batch_size, self.batch_size):
