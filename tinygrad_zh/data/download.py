@@ -64,11 +64,10 @@ def _resume(url: str, part: Path) -> None:
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         error.close()
-        if (
-            error.code == 416
-        ):  # no bytes after these: the part is complete, or not this file, and check will say
-            return
-        raise
+        # 416, nothing after these bytes: the part is complete or of another file, and check will say which.
+        if error.code != 416:
+            raise
+        return
     with response, open(part, "ab" if response.status == 206 else "wb") as file:
         length = response.headers["Content-Length"]
         total = None if length is None else file.tell() + int(length)
