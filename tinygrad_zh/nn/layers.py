@@ -1,0 +1,136 @@
+"""Layers: ops with parameters. Each is a few lines; the mathematics is in the op that it calls."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_zh import functional as F
+from tinygrad_zh.core import Tensor
+from tinygrad_zh.core.tensor import leaf
+from tinygrad_zh.nn.init import Initializer, normal, ones, xavier_uniform, zeros
+from tinygrad_zh.nn.module import Module
+
+
+def parameter(values: Any) -> Tensor:
+    """A tensor that learns, made of fresh initial values."""
+    return leaf(values, requires_grad=True)
+
+
+class Dense(Module):
+    """Y = X W + b. X (…, inputs), W (inputs, outputs), b (outputs) → Y (…, outputs). 中文：全连接层。
+
+    init and bias_init draw the initial values: init(shape) → array (nn.init). Raises ValueError for an input of
+    another width. Documents 000 §4.1 (F01), 003 §4.2 (F21).
+
+    >>> import tinygrad_zh as tz
+    >>> tz.nn.Dense(3, 2)(tz.tensor([[1.0, 2.0, 3.0]])).shape
+    (1, 2)
+    """
+
+    def __init__(self, inputs: int, outputs: int, bias: bool = True, init: Initializer = xavier_uniform,
+                 bias_init: Initializer = zeros) -> None:
+        if inputs < 1 or outputs < 1:
+            raise ValueError(f"Dense needs at least one input and one output, not {inputs} and {outputs}")
+        self.W = parameter(init((inputs, outputs)))
+        self.b = parameter(bias_init((outputs,))) if bias else None
+
+    def forward(self, x: Any) -> Tensor:
+        if not np.ndim(getattr(x, "array", x)) or x.shape[-1] != self.W.shape[0]:
+            raise ValueError(f"Dense({self.describe()}) takes (…, {self.W.shape[0]}), not {np.shape(getattr(x, 'array', x))}"
+                             + ("; put nn.Flatten() before it" if np.ndim(getattr(x, "array", x)) > 2 else ""))
+        y = x @ self.W
+        return y if self.b is None else y + self.b
+
+    def describe(self) -> str:
+        return f"{self.W.shape[0]} → {self.W.shape[1]}"
+
+
+class Flatten(Module):
+    """y = x with every axis but the first made into one: (n, 28, 28) → (n, 784). 中文：展平层。"""
+
+    def forward(self, x: Any) -> Any:
+        if not x.shape:
+            raise ValueError("Flatten takes a batch (n, …), not a single number")
+        width = 1
+        for n in x.shape[1:]:
+            width *= n
+        return F.reshape(x, (x.shape[0], width)) if isinstance(x, Tensor) else x.reshape(x.shape[0], width)
+
+
+class Dropout(Module):
+    """y = x m / (1 − p), each m 0 with probability p; y = x in eval(). Srivastava et al. 2014. 中文：随机失活层。
+
+    generator: the context's (tz.manual_seed) unless given. Raises ValueError for p outside [0, 1].
+    """
+
+    def __init__(self, p: float = 0.5, generator: np.random.Generator | None = None) -> None:
+        if not 0 <= p <= 1:
+            raise ValueError(f"Dropout: p is a probability from 0 to 1, not {p}")
+        self.p = p
+        self.generator = generator
+
+    def forward(self, x: Any) -> Any:
+        return F.dropout(x, self.p, self.training, self.generator)
+
+    def describe(self) -> str:
+        return f"p={self.p}"
+
+
+class Embedding(Module):
+    """Y = W[t]. Tokens t (…) → Y (…, width). W ~ N(0, 1) unless init says otherwise. 中文：嵌入层。
+
+    Raises IndexError for a token outside the vocabulary, TypeError for tokens that are no integers.
+    """
+
+    def __init__(self, vocabulary: int, width: int, init: Initializer = normal) -> None:
+        self.W = parameter(init((vocabulary, width)))
+
+    def forward(self, t: Any) -> Tensor:
+        return F.embedding(t, self.W)
+
+    def describe(self) -> str:
+        return f"{self.W.shape[0]} × {self.W.shape[1]}"
+
+
+class LayerNorm(Module):
+    """y = γ (x − μ) / √(σ² + ε) + β over the last axis. Ba, Kiros, Hinton 2016. 中文：层归一化层。"""
+
+    def __init__(self, width: int, eps: float = 1e-5) -> None:
+        self.gamma = parameter(ones((width,)))
+        self.beta = parameter(zeros((width,)))
+        self.eps = eps
+
+    def forward(self, x: Any) -> Tensor:
+        return F.layer_norm(x, self.gamma, self.beta, self.eps)
+
+    def describe(self) -> str:
+        return str(self.gamma.shape[0])
+
+
+class BatchNorm(Module):
+    """y = γ (x − μ) / √(σ² + ε) + β, μ and σ² of the batch; in eval() the running ones. 中文：批归一化层。
+
+    x (n, channels) or (n, channels, …). In training the running statistics move by `momentum` towards the batch's.
+    Ioffe, Szegedy 2015; document 001 §2.4.3. Raises ValueError in training for a single value a channel.
+    """
+
+    def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
+        self.gamma = parameter(ones((channels,)))
+        self.beta = parameter(zeros((channels,)))
+        self.running_mean = leaf(zeros((channels,)))
+        self.running_var = leaf(ones((channels,)))
+        self.momentum = momentum
+        self.eps = eps
+
+    def forward(self, x: Any) -> Tensor:
+        y, mean, var = F.batch_norm(x, self.running_mean, self.running_var, self.gamma, self.beta,
+                                    self.training, self.momentum, self.eps)
+        if self.training:
+            self.running_mean.assign(mean)
+            self.running_var.assign(var)
+        return y
+
+    def describe(self) -> str:
+        return str(self.gamma.shape[0])
