@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import io
 import os
 import re
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 
@@ -209,6 +211,14 @@ def test_a_terminal_without_chinese_gets_question_marks():
     assert (done.returncode, done.stderr) == (cli.OK, "")
     assert "tinygrad-zh train" in done.stdout
     assert "???" in done.stdout
+
+
+def test_output_may_be_no_file(command):
+    command(lambda arguments: print("损失") or 0)
+    output = io.StringIO()
+    with redirect_stdout(output):
+        assert cli.main(["doctor"]) == cli.OK
+    assert output.getvalue() == "损失\n"
 
 
 def test_only_the_command_that_runs_is_imported():

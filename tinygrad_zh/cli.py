@@ -81,12 +81,10 @@ class _CommandParser(_Parser):
 
     def __init__(self, *, module: str, **options: Any) -> None:
         super().__init__(**options)
-        self._module: str | None = module
+        self._module = module
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        if self._module is not None:
-            import_module(self._module).add_arguments(self)
-            self._module = None
+        import_module(self._module).add_arguments(self)
         return super().parse_known_args(args, namespace)
 
 
