@@ -189,7 +189,8 @@ def test_ctrl_c_is_one_line_and_130(command, capsys):
     assert capsys.readouterr() == ("", "\n" + text("cli.interrupted") + "\n")
 
 
-def test_a_closed_pipe_is_quiet():
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_pipe_is_quiet(unbuffered):
     reading, writing = os.pipe()
     os.close(reading)
     try:
@@ -198,6 +199,7 @@ def test_a_closed_pipe_is_quiet():
             stdout=writing,
             stderr=subprocess.PIPE,
             cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
             check=False,
         )
     finally:

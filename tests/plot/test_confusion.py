@@ -9,7 +9,7 @@ import pytest
 from tinygrad_zh.i18n import in_language
 from tinygrad_zh.plot import confusion_matrix
 
-pytestmark = pytest.mark.filterwarnings("ignore:Glyph")
+pytestmark = pytest.mark.filterwarnings("error", "ignore:Glyph")
 
 COUNTS = np.array([[8, 0, 2], [1, 4, 0], [0, 0, 0]])
 

@@ -8,7 +8,7 @@ import pytest
 from tinygrad_zh.i18n import in_language
 from tinygrad_zh.plot import loss_curve
 
-pytestmark = pytest.mark.filterwarnings("ignore:Glyph")
+pytestmark = pytest.mark.filterwarnings("error", "ignore:Glyph")
 
 HISTORY = {
     "loss": [0.9, 0.5, 0.3, 0.2],

@@ -8,7 +8,7 @@ import pytest
 from tinygrad_zh.i18n import in_language
 from tinygrad_zh.plot import misread_digits
 
-pytestmark = pytest.mark.filterwarnings("ignore:Glyph")
+pytestmark = pytest.mark.filterwarnings("error", "ignore:Glyph")
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (6, 4, 4), dtype=np.uint8)
 TRUE = np.array([3, 1, 4, 1, 5, 9])
