@@ -1,0 +1,51 @@
+"""Every row of the table of conventions, evaluated."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+
+import tinygrad_zh as tz
+from tinygrad_zh.ops.conventions import CONVENTIONS, Convention
+
+CHINESE = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
+FUNCTIONS = {name: getattr(tz.functional, name) for name in tz.functional.__all__}
+
+
+def evaluate(row: Convention, dtype):
+    """The value, and the gradient of each input that has one."""
+    inputs = {name: tz.tensor(value) for name, value in row.inputs.items()}
+    for name in row.gradient:
+        inputs[name] = tz.tensor(row.inputs[name], dtype, requires_grad=True)
+    with np.errstate(all="ignore"):
+        y = eval(row.formula, FUNCTIONS, inputs)
+        if not row.gradient:
+            assert not y.requires_grad
+            return y, ()
+        return y, tz.grad(y, [inputs[name] for name in row.gradient], np.ones(y.shape))
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("row", CONVENTIONS, ids=lambda row: f"{row.formula} at {row.inputs}")
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
+def test_the_value_and_the_gradient_are_those_of_the_table(row, dtype):
+    y, gradients = evaluate(row, dtype)
+    rtol = 4 * np.finfo(dtype).eps
+    np.testing.assert_allclose(y.numpy(), np.asarray(row.value), rtol=rtol, atol=0, strict=False)
+    assert y.shape == np.shape(row.value)
+    for gradient, (name, expected) in zip(gradients, row.gradient.items(), strict=True):
+        np.testing.assert_allclose(gradient.numpy(), np.asarray(expected), rtol=rtol, atol=0, err_msg=name)
+        assert gradient.dtype == dtype
+
+
+@pytest.mark.parametrize("row", CONVENTIONS, ids=lambda row: f"{row.formula} at {row.inputs}")
+def test_the_reason_is_given_in_both_languages(row):
+    assert CHINESE.search(row.zh) and row.zh.endswith("。")
+    assert not CHINESE.search(row.en) and row.en.endswith(".")
+
+
+def test_no_row_is_there_twice():
+    rows = [(row.formula, repr(row.inputs)) for row in CONVENTIONS]
+    assert len(set(rows)) == len(rows)
