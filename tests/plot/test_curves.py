@@ -20,7 +20,7 @@ HISTORY = {
 
 
 def table(path):
-    return list(csv.reader(path.with_suffix(".csv").open(encoding="utf-8")))
+    return list(csv.reader(path.with_suffix(".csv").read_text(encoding="utf-8").splitlines()))
 
 
 def test_the_best_validation_epochs_are_marked(tmp_path, words):

@@ -18,7 +18,7 @@ SUREST_FIRST = [["2", "4", "9", "0.8"], ["4", "5", "3", "0.55"], ["1", "1", "7",
 
 
 def table(path):
-    return list(csv.reader(path.with_suffix(".csv").open(encoding="utf-8")))
+    return list(csv.reader(path.with_suffix(".csv").read_text(encoding="utf-8").splitlines()))
 
 
 def test_only_the_misread_are_drawn_the_surest_first(tmp_path, words):

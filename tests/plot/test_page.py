@@ -63,7 +63,8 @@ def test_a_failure_leaves_the_old_picture(tmp_path, monkeypatch):
     before = path.read_bytes()
 
     def disk_full(self, content):
-        open(self, "wb").write(content[: len(content) // 2])
+        with open(self, "wb") as file:
+            file.write(content[: len(content) // 2])
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "write_bytes", disk_full)
