@@ -1,0 +1,47 @@
+"""What a data set must be before one weight changes: equal lengths, at least one sample, finite numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_zh.core import Tensor, get_default_dtype
+from tinygrad_zh.nn import Module
+
+Array = np.ndarray[Any, Any]
+
+
+def checked(name: str, x: Any, model: Module) -> Array:
+    """One array of samples, floating values in the model's dtype.
+
+    Raises TypeError for what is no number, ValueError for no samples and for nan or ∞, naming the first sample.
+    """
+    array = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name}: the data are real numbers, not {array.dtype}; convert them first")
+    if not array.ndim or not len(array):
+        raise ValueError(f"{name}: there are no samples in an array of shape {array.shape}")
+    if array.dtype.kind == "f":
+        whole = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        if not whole.all():
+            bad = np.flatnonzero(~whole)
+            raise ValueError(f"{name}: sample {bad[0]} holds nan or ∞ ({len(bad)} of {len(array)} samples do); "
+                             "drop or repair them, nothing was trained")
+        array = array.astype(dtype_of(model), copy=False)
+    return array
+
+
+def pair(name: str, data: Any, model: Module) -> tuple[Array, Array]:
+    """(x, y) of one length, each checked."""
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise TypeError(f"{name} is a pair (x, y) of arrays, not {type(data).__name__}")
+    x, y = checked(f"{name} x", data[0], model), checked(f"{name} y", data[1], model)
+    if len(x) != len(y):
+        raise ValueError(f"{name}: {len(x)} samples but {len(y)} targets; they go together one by one")
+    return x, y
+
+
+def dtype_of(model: Module) -> np.dtype[Any]:
+    """The dtype that a model computes in: its first floating tensor's."""
+    return next((t.dtype for _, t in model.named_tensors() if t.dtype.kind == "f"), get_default_dtype())

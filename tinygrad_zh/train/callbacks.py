@@ -1,0 +1,154 @@
+"""Callbacks: what else happens after each epoch. Each is a few lines; write your own the same way."""
+
+from __future__ import annotations
+
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_zh.core import no_grad, record
+from tinygrad_zh.core.tensor import leaf
+from tinygrad_zh.ops.activation import ReLU
+from tinygrad_zh.optim import Schedule
+from tinygrad_zh.train.checkpoint import State, prefixed, save_run, under
+from tinygrad_zh.train.evaluate import inference
+
+if TYPE_CHECKING:
+    from tinygrad_zh.train.fit import Run
+
+
+class Callback:
+    """Called by `fit` with the run: its model, optimizer, history, epoch. 中文：回调。
+
+    `run.history` maps a name to one number an epoch; `run.stop(reason)` ends training after this epoch. What a
+    callback remembers goes into `state_dict`, so that a resumed run equals an unbroken one.
+    """
+
+    def on_begin(self, run: Run) -> None:
+        """Before the first epoch, or after resuming."""
+
+    def on_step(self, run: Run) -> None:
+        """After each backward, before the update: the gradients are there."""
+
+    def on_epoch(self, run: Run) -> None:
+        """After each epoch; the figures of the epoch are in the history."""
+
+    def on_end(self, run: Run) -> None:
+        """After the last epoch, also if training was stopped or interrupted."""
+
+    def state_dict(self) -> State:
+        return {}
+
+    def load_state_dict(self, state: State) -> None:
+        pass
+
+
+class EarlyStopping(Callback):
+    """Stop when a figure has not improved for `patience` epochs; the best epoch's weights are put back. 中文：早停。
+
+    monitor: a name in the history; best is least, or greatest with maximize=True. Document 001 §2.4.3.
+    """
+
+    def __init__(self, monitor: str = "validation_loss", patience: int = 5, minimum_change: float = 0.0,
+                 maximize: bool = False, restore_best: bool = True) -> None:
+        if patience < 1:
+            raise ValueError(f"EarlyStopping: patience is a number of epochs ≥ 1, not {patience}")
+        self.monitor, self.patience, self.minimum_change = monitor, patience, minimum_change
+        self.sign = -1.0 if maximize else 1.0
+        self.restore_best = restore_best
+        self.best, self.best_epoch = np.inf, 0
+        self.weights: State = {}
+
+    def on_epoch(self, run: Run) -> None:
+        if self.monitor not in run.history:
+            raise ValueError(f"EarlyStopping watches {self.monitor!r}, which the history has not; "
+                             f"it has {', '.join(run.history)} (give fit a validation set?)")
+        value = self.sign * run.history[self.monitor][-1]
+        if value < self.best - self.minimum_change:
+            self.best, self.best_epoch = value, run.epoch
+            self.weights = run.model.state_dict()
+        elif run.epoch - self.best_epoch >= self.patience:
+            run.stop(f"{self.monitor} has not improved since epoch {self.best_epoch}")
+
+    def on_end(self, run: Run) -> None:
+        if self.restore_best and self.weights:
+            run.model.load_state_dict(self.weights)
+
+    def state_dict(self) -> State:
+        return {"best": np.array([self.best, self.best_epoch]), **prefixed("weights", self.weights)}
+
+    def load_state_dict(self, state: State) -> None:
+        self.best, self.best_epoch = float(state["best"][0]), int(state["best"][1])
+        self.weights = under("weights", state)
+
+
+class Scheduled(Callback):
+    """One step of a learning-rate schedule an epoch; the rate goes into the history. 中文：按轮调整学习率。"""
+
+    def __init__(self, schedule: Schedule) -> None:
+        self.schedule = schedule
+
+    def on_epoch(self, run: Run) -> None:
+        run.history.setdefault("learning_rate", []).append(run.optimizer.lr)
+        self.schedule.step()
+
+    def state_dict(self) -> State:
+        return {"t": np.array(self.schedule.t)}
+
+    def load_state_dict(self, state: State) -> None:
+        self.schedule.t = int(state["t"])
+        self.schedule.optimizer.lr = self.schedule.at(self.schedule.t)
+
+
+class GradientNorms(Callback):
+    """‖∂L/∂W‖ of every parameter, averaged over the steps of an epoch: "gradient_norm/0.W". 中文：梯度范数。"""
+
+    def on_begin(self, run: Run) -> None:
+        self.sums: dict[str, float] = {}
+        self.steps = 0
+
+    def on_step(self, run: Run) -> None:
+        self.steps += 1
+        for name, p in run.model.named_parameters():
+            if p.grad is not None:
+                self.sums[name] = self.sums.get(name, 0.0) + float(np.linalg.norm(p.grad.numpy()))
+
+    def on_epoch(self, run: Run) -> None:
+        for name, total in self.sums.items():
+            run.history.setdefault(f"gradient_norm/{name}", []).append(total / self.steps)
+        self.on_begin(run)
+
+
+class DeadUnits(Callback):
+    """The share of ReLU units that are 0 for every sample of x: "dead_units/0", "dead_units/1", … 中文：死亡神经元。
+
+    Their gradient is 0 too, so they stay dead (F12). x: a few hundred inputs.
+    """
+
+    def __init__(self, x: Any) -> None:
+        self.x = np.array(x)
+
+    def on_epoch(self, run: Run) -> None:
+        with inference(run.model), no_grad(), record() as tape:
+            run.model(leaf(self.x.copy()))
+        relus = [line.outputs[0] for line in tape.of("forward") if line.info["op"] is ReLU]
+        for i, y in enumerate(relus):
+            share = float((y.reshape(len(y), -1) == 0).all(axis=0).mean())
+            run.history.setdefault(f"dead_units/{i}", []).append(share)
+
+
+class Checkpoint(Callback):
+    """Save the whole run to a file every so many epochs; `fit(…, resume=path)` goes on from it. 中文：检查点。
+
+    Put it last among the callbacks, so that it saves what the others have noted.
+    """
+
+    def __init__(self, path: str | PathLike[str], every: int = 1) -> None:
+        if every < 1:
+            raise ValueError(f"Checkpoint: every is a number of epochs ≥ 1, not {every}")
+        self.path, self.every = path, every
+
+    def on_epoch(self, run: Run) -> None:
+        if run.epoch % self.every == 0:
+            save_run(run, self.path)
