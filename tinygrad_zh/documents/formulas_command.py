@@ -1,0 +1,49 @@
+"""`tinygrad-zh formulas`: every op's formula and partials; with a name, its code too; the conventions at edges."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+from typing import Any
+
+from tinygrad_zh.i18n import language, text
+from tinygrad_zh.ops.formula import all_ops, formula, source
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("op", nargs="?", help=text("cli.formulas.op"))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    ops = {op.__name__.lower(): op for op in all_ops()}
+    if arguments.op is None:
+        _list(list(ops.values()))
+        return 0
+    name = arguments.op.lower().replace("_", "")
+    if name not in ops:
+        near = difflib.get_close_matches(name, ops, 3, 0.4)
+        raise ValueError(text("cli.formulas.unknown", op=arguments.op, near=", ".join(ops[n].__name__ for n in near) or "–"))
+    _show(ops[name])
+    return 0
+
+
+def _list(ops: list[Any]) -> None:
+    module = None
+    for op in ops:
+        if op.__module__ != module:
+            module = op.__module__
+            print(f"\n{module.rpartition('.')[2]}")
+        parts = formula(op)
+        term = f"  {parts.chinese}" if language() == "zh" else ""
+        print(f"  {op.__name__:<22} {parts.forward}{term}")
+    print("\n" + text("cli.formulas.more"))
+
+
+def _show(op: Any) -> None:
+    parts = formula(op)
+    print(f"{op.__name__}  {parts.chinese}\n\n  {parts.forward}")
+    for partial in parts.partials:
+        print(f"  {partial}")
+    if parts.notes:
+        print(f"\n{parts.notes}")
+    print(f"\n{source(op)}")
