@@ -1,8 +1,8 @@
 """Conventions: what the functions give where mathematics leaves a choice, or a computer could go wrong.
 
-At a kink every slope between the one on the left and the one on the right is right (the subgradient), so a
-library chooses; at an edge the plain formula would compute 0/0, 0·∞ or overflow. `tinygrad-zh formulas --edges`
-prints this table and tests/ops/test_conventions.py evaluates every row of it.
+At a kink every slope between the left one and the right one is right (a subgradient), so a library chooses;
+at an edge the plain formula would compute 0/0, 0·∞ or overflow. tests/ops/test_conventions.py evaluates every
+row.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ NOT_A_NUMBER = (
     Convention(
         "maximum(a, b)", {"a": nan, "b": 1.0}, nan, {"a": 0.0, "b": 0.0},
         "值是 nan；nan 不大于、也不等于任何数，所以谁也得不到梯度。",
-        "The value is nan; nan is neither greater than nor equal to anything, so neither operand has a slope.",
+        "The value is nan; nan is neither greater than nor equal to anything, so neither gets a slope.",
     ),
     Convention(
         "relu(x)", {"x": nan}, nan, {"x": 0.0},
