@@ -10,9 +10,10 @@
 from __future__ import annotations
 
 import inspect
+from textwrap import dedent
 from typing import Any, NamedTuple
 
-from tinygrad_zh.core.op import Op, OpMeta
+from tinygrad_zh.core.op import Op
 
 
 class Formula(NamedTuple):
@@ -39,7 +40,7 @@ def all_ops() -> list[Any]:
     return [op for op in Op.__subclasses__() if op.__module__.startswith("tinygrad_zh.ops.")]
 
 
-def source(op: OpMeta) -> str:
+def source(op: Any) -> str:
     """The op's forward and backward as they are run, docstring left out."""
-    functions = ["forward", *(key for key in vars(op) if key.startswith("backward"))]
-    return "\n\n".join(inspect.cleandoc("\n" + inspect.getsource(getattr(op, name))) for name in functions)
+    functions = [getattr(op, name) for name in ("forward", *op.backwards)]
+    return "\n".join(dedent(inspect.getsource(function)) for function in functions)
