@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh import functional as F
-from tinygrad_zh.core import Tensor
+from tinygrad_zh.core import Tensor, tensor
 from tinygrad_zh.core.tensor import leaf
 from tinygrad_zh.nn.init import Initializer, normal, ones, xavier_uniform, zeros
 from tinygrad_zh.nn.module import Module
 
 
 def parameter(values: Any) -> Tensor:
-    """A tensor that learns, made of fresh initial values."""
-    return leaf(values, requires_grad=True)
+    """A tensor that learns, with a copy of its initial values. 中文：可学习的参数。"""
+    return tensor(values, requires_grad=True)
 
 
 class Dense(Module):
@@ -37,9 +37,10 @@ class Dense(Module):
         self.b = parameter(bias_init((outputs,))) if bias else None
 
     def forward(self, x: Any) -> Tensor:
-        if not np.ndim(getattr(x, "array", x)) or x.shape[-1] != self.W.shape[0]:
-            raise ValueError(f"Dense({self.describe()}) takes (…, {self.W.shape[0]}), not {np.shape(getattr(x, 'array', x))}"
-                             + ("; put nn.Flatten() before it" if np.ndim(getattr(x, "array", x)) > 2 else ""))
+        shape = np.shape(x)
+        if shape[-1:] != self.W.shape[:1]:
+            raise ValueError(f"Dense({self.describe()}) takes (…, {self.W.shape[0]}), not {shape}"
+                             + ("; put nn.Flatten() before it" if len(shape) > 2 else ""))
         y = x @ self.W
         return y if self.b is None else y + self.b
 

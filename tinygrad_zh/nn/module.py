@@ -9,12 +9,13 @@ import numpy as np
 
 from tinygrad_zh.core import Tensor
 from tinygrad_zh.core.mode import MODE
+from tinygrad_zh.core.state import check_state
 
 
 class Module:
     """y = f(x; W): a function with parameters. 中文：模块（网络的一部分）。
 
-    A subclass sets tensors and other modules (or lists and dicts of modules) as attributes, and defines
+    A subclass sets tensors and other modules (or lists, tuples and dicts of them) as attributes, and defines
     `forward`. Tensors that require a gradient are parameters, other tensors are state (running statistics); names
     that begin with _ are neither.
 
@@ -49,16 +50,18 @@ class Module:
 
     # ---- what it consists of
 
+    def _attributes(self) -> Iterator[tuple[str, Any]]:
+        for name, value in vars(self).items():
+            if not name.startswith("_"):
+                yield from _opened(name, value)
+
     def named_children(self) -> Iterator[tuple[str, Module]]:
         """The parts and their names, in the order in which they were set; "layers.0" for one in a list."""
-        for name, value in vars(self).items():
-            if name.startswith("_"):
-                continue
-            if isinstance(value, Module):
-                yield name, value
-            elif isinstance(value, (list, tuple, dict)):
-                items = value.items() if isinstance(value, dict) else enumerate(value)
-                yield from ((f"{name}.{key}", part) for key, part in items if isinstance(part, Module))
+        return ((name, value) for name, value in self._attributes() if isinstance(value, Module))
+
+    def own_tensors(self) -> Iterator[tuple[str, Tensor]]:
+        """The parameters and state that this module itself holds, without those of its parts."""
+        return ((name, value) for name, value in self._attributes() if isinstance(value, Tensor))
 
     def named_modules(self, prefix: str = "") -> Iterator[tuple[str, Module]]:
         """This module ("") and everything below it, each once, by path. 中文：所有子模块。"""
@@ -76,10 +79,10 @@ class Module:
         """Parameters and state by path, each tensor once. 中文：所有参数与状态。"""
         seen = set()
         for path, module in self.named_modules():
-            for name, value in vars(module).items():
-                if isinstance(value, Tensor) and not name.startswith("_") and id(value) not in seen:
-                    seen.add(id(value))
-                    yield (f"{path}.{name}" if path else name), value
+            for name, t in module.own_tensors():
+                if id(t) not in seen:
+                    seen.add(id(t))
+                    yield (f"{path}.{name}" if path else name), t
 
     def named_parameters(self) -> Iterator[tuple[str, Tensor]]:
         """The tensors that learn, by path: those that require a gradient. 中文：带名字的参数。"""
@@ -116,23 +119,13 @@ class Module:
         """Take the values of a `state_dict`, all or nothing: every name and shape is checked first. 中文：载入状态。
 
         strict=False ignores names that are missing or not ours. Raises ValueError that lists every missing, extra
-        and misshapen name, TypeError for arrays that do not fit the dtype; then nothing has changed.
+        and misshapen name, TypeError that lists every array whose dtype does not fit; then nothing has changed.
         """
         own = dict(self.named_tensors())
-        missing = sorted(own.keys() - state.keys()) if strict else []
-        extra = sorted(state.keys() - own.keys()) if strict else []
-        shared = [name for name in own if name in state]
-        shapes = [f"{name} is {np.shape(state[name])}, not {own[name].shape}"
-                  for name in shared if np.shape(state[name]) != own[name].shape]
-        problems = [f"{kind}: {', '.join(names)}" for kind, names in
-                    (("missing", missing), ("not in this model", extra), ("of another shape", shapes)) if names]
-        if problems:
-            raise ValueError("this state does not fit the model, nothing was loaded; " + "; ".join(problems))
-        for name in shared:
-            if not np.can_cast(np.asarray(state[name]).dtype, own[name].dtype, "same_kind"):
-                raise TypeError(f"{name} holds {np.asarray(state[name]).dtype}, the model's is {own[name].dtype}; nothing was loaded")
-        for name in shared:
-            own[name].assign(state[name])
+        check_state("this model", own, state, strict)
+        for name, t in own.items():
+            if name in state:
+                t.assign(state[name])
 
     # ---- looking at it
 
@@ -172,10 +165,21 @@ class Sequential(Module):
         return x
 
     def named_children(self) -> Iterator[tuple[str, Module]]:
-        return ((str(i), layer) for i, layer in enumerate(self.layers))
+        """The layers by their number alone: "0", not "layers.0"."""
+        return ((name.removeprefix("layers."), part) for name, part in super().named_children())
 
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __getitem__(self, i: int) -> Module:
-        return self.layers[i]
+    def __getitem__(self, i: int | slice) -> Module:
+        """A layer; of a slice, a Sequential that shares the layers."""
+        return Sequential(*self.layers[i]) if isinstance(i, slice) else self.layers[i]
+
+
+def _opened(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """A value by name; lists, tuples and dicts are opened up: "layers.0", "layers.1"."""
+    if not isinstance(value, (list, tuple, dict)):
+        yield name, value
+        return
+    for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+        yield from _opened(f"{name}.{key}", part)
