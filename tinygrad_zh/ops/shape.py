@@ -240,7 +240,7 @@ def pad(x: Any, widths: Any, value: float = 0.0) -> Tensor:
     if any(a < 0 or b < 0 for a, b in pairs):
         raise ValueError(f"pad: widths are ≥ 0, not {widths}; to cut, index")
     inner = tuple(slice(a, a + n) for (a, _), n in zip(pairs, shape, strict=True))
-    return Pad(x, widths=pairs, value=value, inner=inner)
+    return Pad(x, widths=pairs or 0, value=value, inner=inner)
 
 
 def flip(x: Any, axis: int | tuple[int, ...] | None = None) -> Tensor:
