@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_zh.core.mode import MODE, Mode, using
-from tinygrad_zh.core.op import Call, explain
+from tinygrad_zh.core.op import Call, Partial, cause, explain
 from tinygrad_zh.core.tensor import Accumulator, Tensor
 from tinygrad_zh.device import freeze
 
@@ -60,6 +60,11 @@ def add(before: Any, contribution: Any) -> Any:
     return before + contribution
 
 
+def keep(total: Any) -> Any:
+    """A leaf's first gradient is the sum of its contributions."""
+    return total
+
+
 # ---- the walk
 
 
@@ -88,7 +93,7 @@ def walk(roots: dict[Source, Any], totals: dict[Source, Any], *, create_graph: b
     Ends with the gradient of each leaf in `totals`, and of each result that was a key of it. Nothing else changes.
     With create_graph the formulas run on Tensors, so that the gradients can be differentiated again.
     """
-    wanted = frozenset(totals)
+    wanted = frozenset(source for source in totals if type(source) is tuple)
     gradients = dict(roots)
     mode = Mode() if create_graph else MODE.get()
     for call in reachable(roots):
@@ -102,7 +107,9 @@ def walk(roots: dict[Source, Any], totals: dict[Source, Any], *, create_graph: b
             yield from steps
         if not retain_graph:
             call.saved = None
-    totals.update((source, g) for source, g in gradients.items() if type(source) is Accumulator)
+    for source, gradient in gradients.items():
+        if type(source) is Accumulator:
+            totals[source] = _hooked(source.hooks, gradient) if source.hooks else gradient
 
 
 def _upstream(call: Call, gradients: dict[Source, Any], totals: dict[Source, Any],
@@ -125,7 +132,8 @@ def _upstream(call: Call, gradients: dict[Source, Any], totals: dict[Source, Any
                 totals[call, i] = gradient
     if all(gradient is None for gradient in upstream):
         return None
-    filled = [np.zeros(*meta[i]) if g is None else g for i, g in enumerate(upstream)]
+    like = next(g for g in upstream if g is not None)
+    filled = [np.zeros_like(like, shape=meta[i][0], dtype=meta[i][1]) if g is None else g for i, g in enumerate(upstream)]
     return [tuple(filled)] if call.op.many else filled
 
 
@@ -146,9 +154,12 @@ def _hooked(hooks: Sequence[Any], gradient: Any) -> Any:
         replaced = hook(seen)
         if replaced is None:
             continue
-        if not isinstance(replaced, Tensor) or replaced.shape != seen.shape:
-            raise ValueError(f"a gradient hook returns None or a tensor of shape {seen.shape}, "
-                             f"not {getattr(replaced, 'shape', type(replaced).__name__)}")
+        if not isinstance(replaced, Tensor):
+            raise TypeError(f"a gradient hook returns None or a tensor, not {type(replaced).__name__}")
+        if replaced.shape != seen.shape:
+            raise ValueError(f"a gradient hook was given a gradient of shape {seen.shape} and must return one of that "
+                             f"shape, not {replaced.shape}")
+        replaced = replaced if replaced.dtype == seen.dtype else replaced.astype(seen.dtype)
         gradient = replaced if type(gradient) is Tensor else replaced.array
     return gradient
 
@@ -157,16 +168,17 @@ def _contributions(call: Call, upstream: list[Any], saved: list[Any], gradients:
                    mode: Mode) -> list[tuple[Any, ...]]:
     """Run a call's backward formulas and add what they give to the gradients of its inputs."""
     steps = []
-    for function, slots, bind, names, joint in call.plan.partials:
-        arguments = bind(upstream, saved)
-        keywords = {name: call.attributes[name] for name in names} if names else {}
+    for partial in call.plan.partials:
+        function, slots, _, run, _, joint = partial
         body = function if mode.kernels is None else mode.kernels.get(function, function)
         try:
-            raws = body(*arguments, **keywords)
+            raws = run(body, upstream, saved, call.attributes)
         except Exception as error:
-            raise explain(call.op, function.__name__, arguments, keywords, error, mode.tape) from error
-        pairs = zip(slots, raws, strict=True) if joint else ((slots[0], raws),)
+            arguments, keywords = _bound(call, partial, upstream, saved)
+            raise explain(call.op, function.__name__, arguments, keywords, error, mode.tape) from cause(error)
+        pairs = zip(slots, _all_of(call, raws, slots), strict=True) if joint else ((slots[0], raws),)
         if mode.tape is not None:
+            arguments, keywords = _bound(call, partial, upstream, saved)
             mode.tape.write("backward", function, arguments, keywords, raws if joint else (raws,),
                             op=call.op, slots=slots, forward=call.line)
         for slot, raw in pairs:
@@ -185,6 +197,20 @@ def _contributions(call: Call, upstream: list[Any], saved: list[Any], gradients:
     return steps
 
 
+def _bound(call: Call, partial: Partial, upstream: list[Any], saved: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """The arguments and keywords that a backward formula runs on."""
+    return partial.bind(upstream, saved), {name: call.attributes[name] for name in partial.attributes}
+
+
+def _all_of(call: Call, raws: Any, slots: tuple[int, ...]) -> Any:
+    """What a backward for all inputs gave, if it is one partial for each."""
+    if type(raws) is not tuple or len(raws) != len(slots):
+        given = f"{len(raws)} of them" if type(raws) is tuple else f"a {type(raws).__name__}"
+        raise ValueError(f"the backward of {call.op.__name__} returns a tuple of {len(slots)} gradients, one for each of "
+                         f"{', '.join(call.op.inputs)}, not {given}")
+    return raws
+
+
 def _add(call: Call, slot: int, before: Any, contribution: Any, tape: Any) -> Any:
     after = add(before, contribution)
     if tape is not None:
@@ -194,14 +220,15 @@ def _add(call: Call, slot: int, before: Any, contribution: Any, tape: Any) -> An
 
 def _conform(call: Call, slot: int, raw: Any, shape: tuple[int, ...], dtype: Any, tape: Any) -> Any:
     """The partial with broadcasting undone and in its tensor's dtype."""
-    if not hasattr(raw, "shape"):
-        raise TypeError(f"the backward of {call.op.__name__} gave a {type(raw).__name__} as the gradient of input {slot} "
-                        f"of shape {shape}; it must return an array of that shape")
+    if not hasattr(raw, "dtype") or raw.dtype.kind not in "fiub":
+        raise TypeError(f"the backward of {call.op.__name__} gave {getattr(raw, 'dtype', type(raw).__name__)} as the "
+                        f"gradient of input {_input(call, slot)} of shape {shape}; "
+                        "it returns an array of real numbers of that shape")
     gradient = raw
     if gradient.shape != shape:
         if not _broadcasts(shape, gradient.shape):
-            raise ValueError(f"the backward of {call.op.__name__} gave a gradient of shape {gradient.shape} "
-                             f"for input {slot} of shape {shape}; it must have that shape, or one broadcast from it")
+            raise ValueError(f"the backward of {call.op.__name__} gave a gradient of shape {gradient.shape} for "
+                             f"input {_input(call, slot)} of shape {shape}; it has that shape, or one broadcast from it")
         gradient = sum_to(raw, shape)
         if tape is not None:
             tape.write("sum_to", sum_to, [raw, shape], {}, (gradient,), op=call.op, slot=slot, forward=call.line)
@@ -210,6 +237,10 @@ def _conform(call: Call, slot: int, raw: Any, shape: tuple[int, ...], dtype: Any
         if tape is not None:
             tape.write("cast", cast, [uncast, dtype], {}, (gradient,), op=call.op, slot=slot, forward=call.line)
     return gradient
+
+
+def _input(call: Call, slot: int) -> str:
+    return f"{call.op.inputs[0]}[{slot}]" if call.op.variadic else call.op.inputs[slot]
 
 
 def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
@@ -311,10 +342,11 @@ def commit(totals: dict[Source, Any]) -> None:
         if type(source) is not Accumulator:
             continue
         before = source.grad
-        total = _hooked(source.hooks, total) if source.hooks else total
-        after = total if before is None else before.array + total
-        if tape is not None:
-            tape.write("gradient", add, [total] if before is None else [before.array, total], {}, (after,), source=source)
+        after = total if before is None else add(before.array, total)
+        if tape is not None and before is None:
+            tape.write("gradient", keep, [total], {}, (after,), source=source)
+        elif tape is not None:
+            tape.write("gradient", add, [before.array, total], {}, (after,), source=source)
         new.append((source, Tensor(freeze(after))))
     for source, gradient in new:
         source.grad = gradient
@@ -342,8 +374,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
     >>> g.item(), h.item()
     (12.0, 12.0)
     """
-    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    outputs, inputs = _tensors("outputs", outputs), _tensors("inputs", inputs)
     seeds = [grad_outputs] if len(outputs) == 1 and not isinstance(grad_outputs, (list, tuple)) else grad_outputs
     seeds = [None] * len(outputs) if seeds is None else list(seeds)
     if len(seeds) != len(outputs):
@@ -366,6 +397,14 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
             raise RuntimeError(f"grad: the outputs do not depend on input {i} of shape {inputs[i].shape}; "
                                "allow_unused=True gives None for it")
     return tuple(None if g is None else _as_tensor(g) for g in found)
+
+
+def _tensors(role: str, given: Any) -> list[Tensor]:
+    several = list(given) if isinstance(given, (list, tuple)) else [given]
+    for x in several:
+        if not isinstance(x, Tensor):
+            raise TypeError(f"grad: the {role} are a tensor or a list of tensors, not {type(x).__name__}")
+    return several
 
 
 def _as_tensor(gradient: Any) -> Tensor:

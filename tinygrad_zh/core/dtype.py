@@ -20,8 +20,8 @@ def set_default_dtype(dtype: Any) -> None:
     Raises TypeError for anything but a floating dtype.
     """
     global _default
-    if np.dtype(dtype).kind != "f":
-        raise TypeError(f"the default dtype is a floating one (float32, float64, float16), not {np.dtype(dtype)}")
+    if dtype is None or np.dtype(dtype).kind != "f":  # NumPy takes None for float64
+        raise TypeError(f"the default dtype is a floating one (float32, float64, float16), not {dtype}")
     _default = np.dtype(dtype)
 
 
@@ -30,14 +30,18 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
 
     Raises TypeError for what is no number (strings, objects, complex) or ragged.
     """
+    if hasattr(data, "mask") and hasattr(data, "filled"):
+        raise TypeError("a tensor has no mask; use masked.filled(value) to say what stands where it is masked")
     from_python = not hasattr(data, "dtype")
     try:
-        array = np.array(data, dtype=dtype)
+        given = np.asarray(data)
     except ValueError as error:
         raise TypeError(f"a tensor is made of a rectangular array of numbers: {error}") from None
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"a tensor holds real numbers or booleans, not {array.dtype} "
-                        f"(from {type(data).__name__}); convert the data to numbers first")
-    if dtype is None and from_python and array.dtype.kind == "f":
-        array = array.astype(_default)
+    for kind in (given.dtype, np.dtype(dtype)):
+        if kind.kind not in "fiub":
+            raise TypeError(f"a tensor holds real numbers or booleans, not {kind} (from {type(data).__name__}); "
+                            "convert the data to numbers first")
+    if dtype is None and from_python and given.dtype.kind == "f":
+        dtype = _default
+    array = np.array(data, dtype=dtype)
     return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))

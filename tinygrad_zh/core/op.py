@@ -24,6 +24,7 @@ class Partial(NamedTuple):
     function: Callable[..., Any]
     slots: tuple[int, ...]
     bind: Callable[[Any, Any], tuple[Any, ...]]  # (upstream, saved) -> the function's arguments
+    run: Callable[..., Any]  # (body, upstream, saved, attributes) -> body(*arguments, **keywords), spelled out
     attributes: tuple[str, ...]
     joint: bool
 
@@ -82,7 +83,11 @@ class OpMeta(type):
         for key, function in namespace.items():
             if inspect.isfunction(function):
                 setattr(cls, key, staticmethod(function))
-        if "forward" not in namespace:
+        cls.backwards = tuple(dict.fromkeys(key for base in reversed(cls.__mro__) for key in vars(base)
+                                            if key == "backward" or key.startswith("backward_")))
+        if not hasattr(cls, "forward"):
+            if cls.backwards:
+                raise TypeError(f"{name}: there is {cls.backwards[0]} but no forward")
             return
         parameters = inspect.signature(cls.forward).parameters.values()
         cls.inputs = tuple(p.name for p in parameters if p.kind != p.KEYWORD_ONLY)
@@ -90,7 +95,6 @@ class OpMeta(type):
         cls.attributes = tuple(p.name for p in parameters if p.kind == p.KEYWORD_ONLY)
         cls.defaults = {p.name: p.default for p in parameters if p.kind == p.KEYWORD_ONLY and p.default is not p.empty}
         cls.single = len(cls.outputs) == 1 and not cls.aux and not cls.many
-        cls.backwards = tuple(key for key in namespace if key.startswith("backward"))
         cls.plans: dict[Any, Plan] = {}
         _check_declaration(cls, name)
         cls.upstream = _outputs_with_gradient(cls)
@@ -128,7 +132,7 @@ class OpMeta(type):
         try:
             results = body(*arrays, **attributes)
         except Exception as error:
-            raise explain(cls, "forward", arrays, attributes, error, tape) from error
+            raise explain(cls, "forward", arrays, attributes, error, tape) from cause(error)
         if not tensors:
             return results if not cls.aux else results[: len(cls.outputs)] if len(cls.outputs) > 1 else results[0]
 
@@ -189,12 +193,22 @@ class Op(metaclass=OpMeta):
     outputs: tuple[str, ...] = ("y",)
     aux: tuple[str, ...] = ()
     many = False
+    defaults: dict[str, Any] = {}  # noqa: RUF012, forward's keyword defaults, read off by the metaclass
 
 
 # ---- when the class is made: what each backward names
 
 
 def _check_declaration(cls: Any, name: str) -> None:
+    parameters = inspect.signature(cls.forward).parameters.values()
+    for p in parameters:
+        if p.kind == p.VAR_KEYWORD:
+            raise TypeError(f"{name}: forward names its keywords, it cannot take **{p.name}")
+        if p.kind != p.KEYWORD_ONLY and p.default is not p.empty:
+            raise TypeError(f"{name}: {p.name!r} has a default, so it is metadata: "
+                            f"write forward(…, *, {p.name}={p.default!r})")
+    if cls.variadic and len(cls.inputs) > 1:
+        raise TypeError(f"{name}: forward takes either named inputs or *{cls.inputs[-1]}, not both")
     joint = [b for b in cls.backwards if b == "backward"]
     if joint and len(cls.backwards) > 1:
         raise TypeError(f"{name}: give either backward, for all inputs, or backward_<input> functions, not both")
@@ -263,7 +277,9 @@ def make_plan(cls: Any, need: int, count: int) -> Plan:
             arguments.append(f"upstream[{place[1]}]" if place[0] == "upstream" else f"saved[{saved.index(place)}]")
         attributes = tuple(p.name for p in parameters if p.kind == p.KEYWORD_ONLY)
         bind = eval(f"lambda upstream, saved: ({' '.join(a + ',' for a in arguments)})")
-        partials.append(Partial(function, slots, bind, attributes, count > 1 and (joint or cls.variadic)))
+        spelled = ", ".join([*arguments, *(f"{name}=attributes[{name!r}]" for name in attributes)])
+        run = eval(f"lambda body, upstream, saved, attributes: body({spelled})")
+        partials.append(Partial(function, slots, bind, run, attributes, cls.variadic or (joint and count > 1)))
     answered = {slot for partial in partials for slot in partial.slots}
     for slot in range(count):
         if need >> slot & 1 and slot not in answered:
@@ -283,12 +299,12 @@ def own(x: Any) -> Any:
     """An operand that is no tensor, safe from later writes: NumPy scalars are Python's, writable arrays are copied."""
     if type(x) in _NUMBERS or x is None:
         return x
-    if isinstance(x, np.generic):
-        return x.item() if x.dtype.kind in "fb" else freeze(x)
+    if isinstance(x, np.generic) and x.dtype.kind in "fiub":
+        return x.item()
     if isinstance(x, tuple):
         return tuple([x_ if isinstance(x_, slice) or x_ is None or x_ is Ellipsis else own(x_) for x_ in x])
-    if isinstance(x, np.ndarray):
-        return x if is_frozen(x) else freeze(x.copy())
+    if type(x) is np.ndarray and x.dtype.kind in "fiub" and is_frozen(x):
+        return x
     if isinstance(x, (slice, type(Ellipsis))) or hasattr(x, "__cuda_array_interface__"):
         return x
     return freeze(to_array(x))
@@ -307,6 +323,15 @@ def _generator_states(attributes: dict[str, Any]) -> dict[str, Any]:
     return {k: v.bit_generator.state for k, v in attributes.items() if isinstance(v, np.random.Generator)}
 
 
+_KINDS = (np.exceptions.AxisError, IndexError, TypeError, ValueError, ZeroDivisionError, OverflowError,
+          FloatingPointError, MemoryError)
+
+
+def cause(error: Exception) -> BaseException | None:
+    """What an explanation says it comes from. An op inside a formula has explained its error already."""
+    return error.__cause__ if getattr(error, "explained", False) else error
+
+
 def explain(cls: Any, function: str, arrays: Any, attributes: Any, error: Exception, tape: Any) -> Exception:
     """The same kind of error in one sentence that names the op, the formula and the shapes."""
     if getattr(error, "explained", False):
@@ -314,16 +339,14 @@ def explain(cls: Any, function: str, arrays: Any, attributes: Any, error: Except
     names = itertools.chain(cls.inputs, itertools.repeat(cls.inputs[-1] if cls.inputs else "x"))
     shapes = ", ".join(f"{n}: {_describe(a)}" for n, a in zip(names, arrays, strict=False))
     formula = (cls.__doc__ or "").strip().splitlines()
-    devices = {device_of(a) for a in arrays if hasattr(a, "shape") and hasattr(a, "dtype")}
+    devices = {device_of(a) for a in arrays if isinstance(a, np.ndarray) or hasattr(a, "__cuda_array_interface__")}
     fix = f"; the inputs are on {' and '.join(sorted(devices))}, move them with t.to(…)" if len(devices) > 1 else ""
     message = f"{cls.__name__}{'' if function == 'forward' else '.' + function}" \
               f"{f' ({formula[0]})' if formula else ''} cannot take {shapes}: {error}{fix}"
-    kind = type(error) if type(error) in (ValueError, TypeError, IndexError, RuntimeError, ZeroDivisionError,
-                                          OverflowError, MemoryError) else RuntimeError
-    explained = kind(message)
+    explained = next((kind for kind in _KINDS if isinstance(error, kind)), RuntimeError)(message)
     explained.explained = True  # type: ignore[attr-defined]
     if tape is not None:
-        tape.write("error", getattr(cls, function), list(arrays), attributes, (), op=cls, error=explained)
+        tape.error(getattr(cls, function), arrays, attributes, cls, explained)
     return explained
 
 

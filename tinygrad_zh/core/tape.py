@@ -10,11 +10,14 @@ only inside `with record():`; otherwise a call pays one comparison with None.
     sum_to        sum_to            partial, shape   its reduction      op, slot, forward
     cast          cast              partial, dtype   its conversion     op, slot, forward
     accumulate    add               before, partial  after              op, slot, forward
-    gradient      add               [before,] total  the new .grad      tensor
+    gradient      keep or add       [before,] total  the new .grad      source (the leaf's)
     assign        assign            old, new         the new value      tensor
     read          read              the value        the value          tensor
     enter, leave  Module.forward    –                result (leave)     module
     error         Op.forward…       input arrays     –                  op, error, where
+
+Every line up to the last three is its function on its arguments: function(*arguments, **keywords) gives the outputs
+again, to the bit. An error outside of any formula has neither function nor op.
 """
 
 from __future__ import annotations
@@ -30,8 +33,9 @@ from tinygrad_zh.core.mode import using
 if TYPE_CHECKING:
     from tinygrad_zh.core.tensor import Tensor
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-_ENGINE = tuple(str(_PACKAGE / part) for part in ("core", "ops", "functional.py", "nn", "optim", "train"))
+_PACKAGE = Path(__file__).parents[1]  # as it was imported, links and all: code objects say the same
+_ENGINE = tuple(str(_PACKAGE / part)
+                for part in ("core", "ops", "functional.py", "derivatives.py", "nn", "optim", "train"))
 
 
 class Line:
@@ -71,10 +75,13 @@ class Tape(list[Line]):
 
     def forward(self, op: Any, inputs: Any, arrays: Any, attributes: Any, outputs: Any, states: Any) -> Line:
         for x, array in zip(inputs, arrays, strict=True):
-            if getattr(x, "source", None) is None or not isinstance(x.source, tuple):
+            if hasattr(x, "source") and type(x.source) is not tuple:
                 self.leaves.setdefault(id(array), x)
         return self.write("forward", op.forward, arrays, attributes, outputs,
                           op=op, where=_where(), modules=tuple(self.modules), states=states)
+
+    def error(self, function: Any, arguments: Any, keywords: Any, op: Any, error: Exception) -> Line:
+        return self.write("error", function, arguments, keywords, (), op=op, error=error, where=_where())
 
     def of(self, kind: str) -> list[Line]:
         """The lines of one kind."""
@@ -93,7 +100,8 @@ def _where() -> tuple[str, int, str] | None:
 def record(*, title: str = "") -> Iterator[Tape]:
     """Write down every formula that runs in this block, forward, backward and update. 中文：记录计算过程（磁带）。
 
-    Yields the `Tape`, a list of `Line`. An error inside the block is the last line, and passes on.
+    Yields the `Tape`, a list of `Line`. An error inside the block is the last line, and passes on. A `record` inside
+    another takes its lines for itself.
 
     >>> import tinygrad_zh as tz
     >>> x = tz.tensor(3.0, requires_grad=True)
@@ -106,4 +114,9 @@ def record(*, title: str = "") -> Iterator[Tape]:
     """
     tape = Tape(title)
     with using(tape=tape):
-        yield tape
+        try:
+            yield tape
+        except Exception as error:
+            if not tape or tape[-1].info.get("error") is not error:
+                tape.error(None, (), {}, None, error)
+            raise

@@ -125,7 +125,10 @@ def labels(name: str, t: Any, classes: int) -> Any:
     Raises TypeError for labels that are no integers, IndexError for one out of range on either side (NumPy's own
     indexing would wrap −1 to the last class).
     """
-    t = t.array if isinstance(t, Tensor) else t if hasattr(t, "dtype") else np.asarray(t, None if np.size(t) else np.intp)
+    if isinstance(t, Tensor):
+        t = t.array
+    elif isinstance(t, np.generic) or not hasattr(t, "dtype"):
+        t = np.asarray(t, None if np.size(t) else np.intp)
     if t.dtype.kind not in "iu" or not t.dtype.isnative:
         raise TypeError(f"{name}: class labels are integers, not {t.dtype}; convert them with .astype(np.int64)")
     if t.size and not (0 <= t.min() and t.max() < classes):
