@@ -50,7 +50,8 @@ def _blas() -> str:
     from threadpoolctl import threadpool_info
 
     pools = [pool for pool in threadpool_info() if pool["user_api"] == "blas"]
-    return ", ".join([name, *(f"core {pool.get('architecture')}, {pool['num_threads']} threads" for pool in pools)])
+    chosen = [f"core {pool.get('architecture')}, {pool['num_threads']} threads" for pool in pools]
+    return ", ".join([name, *chosen])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""What the tape costs: the time of an op beyond the NumPy calls that it consists of, forward and backward together.
+"""What the tape costs: the time of an op beyond its NumPy calls, forward and backward together.
 
-A chain of n ops on a vector of 8 is run forward and backward, and so are the same NumPy calls written by hand. Their
-difference at n = 110 less that at n = 10, over 100, is the price of one op more; the constant costs of a pass drop
-out. The four runs are interleaved, so that a slow moment of the machine meets all of them, and the median of many
-rounds is taken. PyTorch, where it is installed, runs the same chain in the same rounds and pays for its own kernels
-too, so its figure has the same hand-written NumPy calls taken off.
+A chain of n ops on a vector of 8 is run forward and backward, and so are the same NumPy calls written by
+hand. Their difference at n = 110 less that at n = 10, over 100, is the price of one op more; the constant
+costs of a pass drop out. The runs are interleaved, so that a slow moment of the machine meets all of them,
+and the median of many rounds is taken. PyTorch, where it is installed, runs the same chain in the same
+rounds; its own kernels are in its figure, less the same NumPy calls.
 
     python benchmarks/tape.py [--json] [--rounds N]
 

@@ -364,7 +364,8 @@ def test_an_error_inside_a_formula_is_explained_once() -> None:
 @pytest.mark.parametrize(("raised", "kind"), [
     (ValueError, ValueError), (TypeError, TypeError), (IndexError, IndexError), (KeyError, RuntimeError),
     (RuntimeError, RuntimeError), (ZeroDivisionError, ZeroDivisionError),
-    (FloatingPointError, FloatingPointError), (OverflowError, OverflowError), (MemoryError, MemoryError), (np.linalg.LinAlgError, ValueError),
+    (FloatingPointError, FloatingPointError), (OverflowError, OverflowError),
+    (MemoryError, MemoryError), (np.linalg.LinAlgError, ValueError),
     (UnicodeError, ValueError), (OSError, RuntimeError),
 ])
 def test_the_kind_of_error_is_kept(raised: type[Exception], kind: type[Exception]) -> None:

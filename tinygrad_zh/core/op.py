@@ -137,7 +137,7 @@ class OpMeta(type):
             return results if not cls.aux else results[: len(cls.outputs)] if len(cls.outputs) > 1 else results[0]
 
         if cls.single:
-            if type(results) is np.ndarray:
+            if type(results) is np.ndarray and results.base is None:
                 results.setflags(False)
             else:
                 results = freeze(results)

@@ -181,9 +181,11 @@ class Tensor:
         holder = self.retained if type(self.source) is tuple else self.source
         if holder is None:
             raise RuntimeError("this tensor keeps no gradient: it does not require one, or is a result without retain_grad()")
-        if value is not None and (not isinstance(value, Tensor) or value.shape != self.shape):
-            raise ValueError(f"the gradient of a tensor of shape {self.shape} is a tensor of that shape, "
-                             f"not {getattr(value, 'shape', type(value).__name__)}")
+        if value is not None and not isinstance(value, Tensor):
+            raise TypeError(f"a gradient is a tensor or None, not {type(value).__name__}; use tz.tensor(…)")
+        if value is not None and (value.shape != self.shape or value.dtype != self.dtype):
+            raise ValueError(f"the gradient of a tensor of {self.dtype} {self.shape} has that dtype and shape, "
+                             f"not {value.dtype} {value.shape}")
         holder.grad = value  # type: ignore[union-attr]
 
     def zero_grad(self) -> None:
@@ -207,6 +209,8 @@ class Tensor:
         """
         if self.source is None:
             raise RuntimeError("this tensor does not require a gradient, so a hook would never run")
+        if not callable(hook):
+            raise TypeError(f"a gradient hook is a function of the gradient, not {type(hook).__name__}")
         if type(self.source) is tuple:
             call, index = self.source
             hooks = call.watch(index).hooks
@@ -249,11 +253,15 @@ class Tensor:
     def to(self, device: str) -> Tensor:
         """The tensor on another device ("cpu", "cuda", "cuda:1"); itself if it is there already. 中文：移动到设备。
 
-        A leaf gives a new leaf. Raises RuntimeError in one sentence where CUDA cannot be had.
+        A leaf gives a new leaf. Raises RuntimeError in one sentence where CUDA cannot be had, and for an op's result,
+        whose gradient would not come back: move what it is computed from.
         """
         moved = devices.move(self.array, device)
         if moved is self.array:
             return self
+        if not self.is_leaf:
+            raise RuntimeError(f"only leaves move; this tensor is the result of {self.source[0].op.__name__}, "  # type: ignore[index]
+                               "move its inputs before they are computed with, or t.detach()")
         return leaf(moved, self.requires_grad, self.name)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
