@@ -1,0 +1,9 @@
+"""Gradient checking: is a backward right, and if not, how is it wrong? 梯度检验"""
+
+from __future__ import annotations
+
+from tinygrad_zh.check.checking import gradcheck
+from tinygrad_zh.check.parameters import check_parameters
+from tinygrad_zh.check.report import Comparison, Failure, Report
+
+__all__ = ["Comparison", "Failure", "Report", "check_parameters", "gradcheck"]

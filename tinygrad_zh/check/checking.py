@@ -1,0 +1,127 @@
+"""gradcheck: claimed gradients against measured ones, and everything else a backward can do wrong. 梯度检验"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_zh.check import diagnosis, directions, hygiene
+from tinygrad_zh.check.comparing import Comparing, check_form, measured
+from tinygrad_zh.check.differences import METHODS, Array
+from tinygrad_zh.check.problem import (
+    ArrayProblem,
+    Problem,
+    RaisedError,
+    SecondOrder,
+    TensorProblem,
+    arrays_of,
+    names_of,
+    title_of,
+)
+from tinygrad_zh.check.report import Comparison, Failure, Report
+from tinygrad_zh.core.mode import using
+from tinygrad_zh.core.random import philox
+from tinygrad_zh.core.tensor import Tensor
+
+
+def gradcheck(fn_or_op: Callable[..., Any], *inputs: Any, grad: Any = None, order: int = 1, method: str = "ladder",
+              upstream: Any = None, seed: int = 0, rtol: float = 1e-7, max_elements: int = 1000) -> Report:
+    """Σ u ∂f/∂x as f's backward claims it, against differences of Σ u f. 中文：梯度检验。
+
+    fn_or_op: a function of tensors that returns a tensor or a tuple of them, or an op. Its floating inputs are
+    checked, integer and boolean ones are constants. With `grad` it is a plain NumPy function: grad is the gradient
+    (an array, or a tuple of one an input), or a function that gives it, called as grad(*inputs) for a scalar f and
+    grad(upstream, *inputs) otherwise.
+
+    order: 2 checks the gradient of the gradient against differences of the first one. method: "ladder" (adaptive,
+    with an error bar), "central", "five-point", or "complex" for analytic functions. upstream: u, random unless
+    given. seed: of all that is random here. rtol: allowed beside 10 error bars. max_elements: larger inputs are
+    sampled, and checked whole along dense directions.
+
+    Differences are taken in float64, whatever the inputs; a float32 backward is then compared with the float64 one.
+    Returns a `Report`: true if all is well, printable, with `.worst`, `.failures`, `.table()` and `.to_json()`.
+    Raises TypeError and ValueError for calls that cannot be checked at all.
+
+    >>> import numpy as np, tinygrad_zh as tz
+    >>> from tinygrad_zh.check import gradcheck
+    >>> bool(gradcheck(tz.functional.tanh, tz.tensor([0.5, -2.0])))
+    True
+    >>> x = np.array([1.0, 2.0, 3.0])
+    >>> report = gradcheck(lambda x: (x**2).sum(), x, grad=x)
+    >>> bool(report), report.failures[0].diagnosis, report.failures[0].values
+    (False, 'factor', {'factor': '1/2'})
+    """
+    if order not in (1, 2):
+        raise ValueError(f"gradcheck: order is 1 or 2, not {order!r}")
+    if method not in METHODS:
+        raise ValueError(f"gradcheck: method is one of {', '.join(METHODS)}, not {method!r}")
+    arrays, title, names = arrays_of(inputs), title_of(fn_or_op), names_of(fn_or_op, inputs)
+    with using(tape=None), np.errstate(all="ignore"):
+        problem: Problem
+        if grad is not None:
+            if order == 2:
+                raise ValueError("gradcheck: order=2 differentiates a backward of tensors; for plain NumPy check the "
+                                 "gradient itself, gradcheck(g, x, grad=hessian, upstream=…)")
+            problem = ArrayProblem(fn_or_op, grad, arrays, title, names, upstream)
+        else:
+            problem = TensorProblem(fn_or_op, arrays, title, names)
+            if order == 2:
+                outputs, _ = problem.forward(hygiene.copies(problem.points))
+                problem = SecondOrder(problem, random_upstream(outputs, philox(seed)))
+        return check(problem, upstream=upstream if order == 1 else None, order=order, method=method, seed=seed,
+                     rtol=rtol, max_elements=max_elements)
+
+
+def check(problem: Problem, *, upstream: Any = None, order: int = 1, method: str = "ladder", seed: int = 0,
+          rtol: float = 1e-7, max_elements: int = 1000, largest_step: float = np.inf) -> Report:
+    """Check a problem: first that f can be differenced, then what is claimed, then the manners of its backward."""
+    rng = philox(seed)
+    rows: list[Comparison] = []
+
+    def findings() -> Iterator[Failure]:
+        outputs, pull = problem.forward(hygiene.copies(problem.points))
+        broken = list(hygiene.check_function(problem, outputs))
+        yield from broken
+        if broken:
+            return
+        upstreams = upstreams_of(problem, outputs, upstream, rng)
+        claims = [[np.array(g) for g in pull(u)] for u in upstreams]
+        malformed = list(check_form(problem, claims[0], lambda i: measured(problem, upstreams, i)))
+        yield from malformed
+        if malformed:
+            return
+        comparing = Comparing(problem, upstreams, claims, outputs, method, max(rtol, problem.tolerance), largest_step)
+        yield from comparing.one_by_one(directions.elements(claims[0], max_elements, rng), rows)
+        yield from comparing.together(rng, rows)
+        yield from hygiene.check_backward(problem, upstreams[0], claims[0])
+
+    failures: list[Failure] = []
+    try:
+        failures.extend(findings())
+    except RaisedError as raised:
+        failures.append(Failure("raised", "", *diagnosis.diagnose_error(raised.error)))
+    return Report(problem.title, order, method, seed, tuple(rows), tuple(failures))
+
+
+def random_upstream(outputs: Sequence[Array], rng: np.random.Generator) -> list[Array]:
+    """Random signs, and random sizes from ½ to 1½ so that contributions cannot cancel by chance."""
+    return [rng.choice([-1.0, 1.0], y.shape) * rng.uniform(0.5, 1.5, y.shape) for y in outputs]
+
+
+def upstreams_of(problem: Problem, outputs: Sequence[Array], given: Any, rng: np.random.Generator) -> list[list[Array]]:
+    """Two upstream gradients, the second one not contiguous. Of a single number the first is 1, so that the
+    report shows the derivative itself."""
+    if given is None:
+        single = all(y.size == 1 for y in outputs)
+        first = [np.ones(y.shape) for y in outputs] if single else random_upstream(outputs, rng)
+        second = random_upstream(outputs, rng)
+    else:
+        several = isinstance(given, (tuple, list)) and len(outputs) > 1
+        first = [np.array(u.numpy() if isinstance(u, Tensor) else u, np.float64) for u in (given if several else [given])]
+        if [u.shape for u in first] != [y.shape for y in outputs]:
+            raise ValueError(f"gradcheck: upstream has shape {', '.join(str(u.shape) for u in first)}, the outputs of "
+                             f"{problem.title} have {', '.join(str(y.shape) for y in outputs)}")
+        second = first
+    return [first] if problem.fixed else [first, [hygiene.strided(u) for u in second]]

@@ -1,0 +1,175 @@
+"""A diagnosis in words: what the wrong gradient looks like beside the measured one. 诊断"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import combinations
+
+import numpy as np
+
+from tinygrad_zh.check.differences import Array
+from tinygrad_zh.core import sum_to
+
+ALIKE = 1e-5  # relative, of the largest: enough to recognise a pattern
+
+Words = tuple[str, dict[str, str]]
+"""The diagnosis' name, the last part of its key in the catalogue, and the values that fill its text."""
+
+
+def alike(a: Array, b: Array) -> bool:
+    """Equal for the purpose of recognition."""
+    return a.shape == b.shape and bool(np.all(np.abs(a - b) <= ALIKE * np.abs(b).max(initial=0.0)))
+
+
+# ---- values
+
+
+def diagnose(analytic: Array, numeric: Array, wrong: Array, x: Array, y: Array, whole: bool) -> Words:
+    """What is wrong with a gradient, from the first pattern that fits.
+
+    analytic, numeric, wrong: of the elements that were measured, in order; they are all the elements of x if
+    `whole`. y: f(x) where it is one array of x's shape, else of any other.
+    """
+    if not np.isfinite(analytic).all():
+        return _not_finite(analytic, x, whole)
+    if not np.isfinite(numeric).all():
+        return "not_measured", {}
+    if not analytic.any():
+        return "zero", {}
+    found = _factor(analytic, numeric) or _signs(analytic, numeric)
+    if found is None and whole:
+        shape = x.shape
+        found = _places(analytic.reshape(shape), numeric.reshape(shape))
+        if found is None and y.shape == shape:
+            found = _missing(analytic.reshape(shape), numeric.reshape(shape), x, y)
+    if found is None and np.ptp(analytic - numeric) <= ALIKE * np.abs(analytic - numeric).max():
+        found = "offset", {"value": f"{float((analytic - numeric)[0]):.6g}"}
+    if found is None and whole:
+        found = _only_at(wrong.reshape(x.shape), x)
+    return found or ("elements", {"wrong": str(int(wrong.sum())), "all": str(wrong.size)})
+
+
+def _not_finite(analytic: Array, x: Array, whole: bool) -> Words:
+    bad = ~np.isfinite(analytic)
+    value = str(analytic[bad][0])
+    if whole and (x.ravel()[bad] == 0).all():
+        return "not_finite_at_zero", {"value": value}
+    return "not_finite", {"value": value}
+
+
+def _factor(analytic: Array, numeric: Array) -> Words | None:
+    """analytic = c · numeric."""
+    size = float(numeric @ numeric)
+    c = float(analytic @ numeric) / size if size else 0.0
+    # By far closer than the two are to each other: a factor of 1 + 10⁻⁶ is one too.
+    if not c or np.abs(analytic - c * numeric).max() > 0.01 * np.abs(analytic - numeric).max():
+        return None
+    if abs(c + 1) < ALIKE:
+        return "sign", {}
+    return "factor", {"factor": spelled(c)}
+
+
+def spelled(c: float) -> str:
+    """A factor as one writes it: 2, 1/3, 1 + 1e-06, 0.7311."""
+    if 0 < abs(c - 1) < 1e-3:
+        return f"1 {'+' if c > 1 else '−'} {abs(c - 1):.1e}"
+    simple = Fraction(c).limit_denominator(100)
+    return str(simple) if simple and abs(float(simple) / c - 1) < 1e-7 else f"{c:.4g}"
+
+
+def _signs(analytic: Array, numeric: Array) -> Words | None:
+    if alike(np.abs(analytic), np.abs(numeric)):
+        flipped = np.sign(analytic) != np.sign(numeric)
+        return "signs", {"wrong": str(int(flipped.sum())), "all": str(flipped.size)}
+    return None
+
+
+def _places(analytic: Array, numeric: Array) -> Words | None:
+    """The right values in the wrong places."""
+    if analytic.ndim >= 2:
+        if alike(analytic.ravel(), np.ascontiguousarray(numeric.mT).ravel()):
+            return "transposed", {}
+        if alike(np.ascontiguousarray(analytic.mT).ravel(), numeric.ravel()):
+            return "transposed", {}
+    for count in range(1, analytic.ndim + 1):
+        for axes in combinations(range(analytic.ndim), count):
+            if alike(analytic, np.flip(numeric, axes)):
+                return "reversed", {"axes": ", ".join(map(str, axes))}
+    if alike(np.sort(analytic, axis=None), np.sort(numeric, axis=None)):
+        return "places", {}
+    return None
+
+
+FACTORS: dict[str, Callable[[Array, Array], Array]] = {
+    "y (1 − y)": lambda x, y: y * (1 - y),
+    "1 − y²": lambda x, y: 1 - y * y,
+    "y": lambda x, y: y,
+    "x": lambda x, y: x,
+    "2x": lambda x, y: 2 * x,
+    "(x > 0)": lambda x, y: x > 0,
+    "cos x": lambda x, y: np.cos(x),
+    "sin x": lambda x, y: np.sin(x),
+    "1 − y": lambda x, y: 1 - y,
+}
+"""Derivatives that are forgotten, or applied twice, most often."""
+
+
+def _missing(analytic: Array, numeric: Array, x: Array, y: Array) -> Words | None:
+    """A factor too few or too many, of those in the table."""
+    for words, factor in FACTORS.items():
+        values = factor(x, y)
+        if alike(analytic * values, numeric):
+            return "factor_missing", {"factor": words}
+        if alike(numeric * values, analytic):
+            return "factor_twice", {"factor": words}
+    return None
+
+
+def _only_at(wrong: Array, x: Array) -> Words | None:
+    if wrong.all():
+        return None
+    if not x[wrong].any():
+        return "only_at_zeros", {}
+    values, counts = np.unique(x, return_counts=True)
+    if np.isin(x[wrong], values[counts > 1]).all():
+        return "only_at_ties", {}
+    if not (x[wrong] > 0).any() or not (x[wrong] < 0).any():
+        return "only_one_sign", {"sign": "x < 0" if (x[wrong] < 0).any() else "x > 0"}
+    for axis, length in enumerate(x.shape):
+        for index in {0, length - 1}:
+            others = np.delete(wrong, index, axis)
+            if length > 1 and not others.any():
+                return "only_in_slice", {"axis": str(axis), "index": str(index)}
+    return None
+
+
+# ---- shapes
+
+
+def diagnose_shape(analytic: Array, numeric: Array) -> Words:
+    """What is wrong with a gradient whose shape is not its input's; numeric has the input's shape."""
+    shapes = {"shape": str(analytic.shape), "wanted": str(numeric.shape)}
+    lead = analytic.ndim - numeric.ndim
+    if lead >= 0 and all(n in (1, m) for n, m in zip(numeric.shape, analytic.shape[lead:], strict=True)):
+        stretched = [i for i in range(lead, analytic.ndim) if numeric.shape[i - lead] != analytic.shape[i]]
+        axes = ", ".join(map(str, [*range(lead), *stretched]))
+        key = "unreduced" if alike(sum_to(analytic, numeric.shape), numeric) else "unreduced_and_wrong"
+        return key, shapes | {"axes": axes}
+    if analytic.ndim >= 2 and analytic.T.shape == numeric.shape and alike(analytic.T, numeric):
+        return "transposed_shape", shapes
+    if analytic.size == numeric.size and alike(analytic.ravel(), numeric.ravel()):
+        return "reshaped", shapes
+    return "shape", shapes
+
+
+# ---- exceptions
+
+
+def diagnose_error(error: Exception) -> Words:
+    """What an exception of the backward says about it."""
+    if "read-only" in str(error):
+        return "writes_raised", {"error": str(error)}
+    if "gradient of shape" in str(error):
+        return "shape_raised", {"error": str(error)}
+    return "raised", {"kind": type(error).__name__, "error": str(error)}

@@ -1,0 +1,173 @@
+"""The numeric side: slopes of f along one direction from differences, each with an error bar. 数值微分
+
+    central      (f(x + h) − f(x − h)) / 2h                          error ∝ h²
+    five-point   one extrapolation of it, from h and 2h to h = 0     error ∝ h⁴
+    ladder       extrapolations of extrapolations over h, h/2, h/4, … (Richardson 1911; Ridders 1982)
+    complex      Im f(x + ih) / h, without a subtraction             exact, where f is analytic (Squire, Trapp 1998)
+
+No fixed step serves both 1/x near 0 and eˣ at 20, so the ladder halves until its table agrees with itself; the
+last disagreement is the error bar.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+UNIT = float(np.finfo(np.float64).eps) / 2
+"""u, the relative rounding error of float64."""
+
+GOOD = 1e-9  # a relative error bar that needs no further halving
+HALVINGS = 45
+COLUMNS = 6  # higher orders than 12 only add up rounding
+COMPLEX_STEP = 1e-20
+
+
+class Slope(NamedTuple):
+    """dφₖ/dt with an error bar and the finest step that went into it, one of each for every upstream gradient."""
+
+    value: Any
+    error: Any
+    step: Any
+
+
+class Line:
+    """φₖ(t) = Σ uₖ · f(x + t d): f along a direction, seen through each upstream gradient uₖ.
+
+    evaluate: t -> the outputs as one vector, None outside f's domain. upstreams: one row an upstream gradient.
+    size: the largest |x| that moves, which says how well x + t d is represented.
+    """
+
+    def __init__(self, evaluate: Callable[[complex], Array | None], upstreams: Array, size: float):
+        self.evaluate = evaluate
+        self.upstreams = upstreams
+        self.weights = np.abs(upstreams)
+        self.size = size
+        self.seen: dict[float, Array | None] = {}
+
+    def at(self, t: float) -> Any:
+        """f(x + t d), computed once."""
+        if t not in self.seen:
+            self.seen[t] = self.evaluate(t)
+        return self.seen[t]
+
+    def quotient(self, a: float, b: float) -> tuple[Array, Array]:
+        """(φ(b) − φ(a)) / (b − a) and how much of it may be rounding; nan outside f's domain."""
+        low, high = self.at(a), self.at(b)
+        if low is None or high is None:
+            nothing = np.full(len(self.upstreams), np.nan)
+            return nothing, nothing
+        change = high - low
+        slope = self.upstreams @ change / (b - a)
+        moved = (np.abs(low) + np.abs(high)) * (change != 0)
+        return slope, UNIT * (self.weights @ moved + np.abs(slope) * self.size) / (b - a)
+
+    def through(self, k: int) -> Line:
+        """The same line seen through one upstream gradient alone."""
+        line = Line(self.evaluate, self.upstreams[k : k + 1], self.size)
+        line.seen = self.seen
+        return line
+
+    def central(self, h: float) -> tuple[Array, Array]:
+        return self.quotient(-h, h)
+
+    def right(self, h: float) -> tuple[Array, Array]:
+        return self.quotient(0.0, h)
+
+    def left(self, h: float) -> tuple[Array, Array]:
+        return self.quotient(-h, 0.0)
+
+
+def power_of_two(step: float) -> float:
+    """The nearest power of two below: x ± h is then rounded least."""
+    return 2.0 ** math.floor(math.log2(step))
+
+
+def first_step(size: float) -> float:
+    """Where a ladder starts: an eighth, and more where x is large."""
+    return power_of_two(0.125 * max(1.0, size) ** 0.5)
+
+
+def richardson(quotient: Callable[[float], tuple[Array, Array]], start: float, base: int) -> Slope:
+    """The limit of quotient(h) for h → 0, if its error is c₁ qʰ + c₂ q²ʰ + … in powers of h (base 2) or h² (base 4).
+
+    Row i of the table extrapolates the quotients of steps start / 2ⁱ and before; of all entries the one with the
+    smallest error bar is returned: by how much it differs from its two parents, and the rounding.
+    """
+    value = step = error = np.nan
+    above: list[Array] = []
+    h = start
+    for _ in range(HALVINGS):
+        slope, noise = quotient(h)
+        if not np.isfinite(slope).all():
+            above = []
+        else:
+            row = [slope]
+            for column, parent in enumerate(above[:COLUMNS]):
+                entry = row[-1] + (row[-1] - parent) / (base ** (column + 1) - 1)
+                bar = np.maximum(np.abs(entry - row[-1]), np.abs(entry - parent)) + 2 * noise
+                better = ~(bar >= error)
+                value, step = np.where(better, entry, value), np.where(better, h, step)
+                error = np.where(better, bar, error)
+                row.append(entry)
+            above = row
+            if np.all(error <= GOOD * np.abs(value) + 4 * noise) or np.all(noise > error):
+                break
+        h /= 2
+    if np.ndim(value) == 0:
+        nothing = np.full(len(slope), np.nan)
+        return Slope(nothing, nothing, nothing)
+    return Slope(value, error, step)
+
+
+def ladder(line: Line, start: float) -> Slope:
+    """Central differences extrapolated until they agree. 中文：自适应外推（Ridders 阶梯）。"""
+    return richardson(line.central, start, 4)
+
+
+def right_slope(line: Line, start: float) -> Slope:
+    """The slope to the right alone. 中文：右导数。"""
+    return richardson(line.right, start, 2)
+
+
+def left_slope(line: Line, start: float) -> Slope:
+    """The slope to the left alone. 中文：左导数。"""
+    return richardson(line.left, start, 2)
+
+
+def central(line: Line, start: float) -> Slope:
+    """(f(x + h) − f(x − h)) / 2h with h ≈ u^(1/3), where rounding and truncation are equal. 中文：中心差分。"""
+    h = power_of_two(UNIT ** (1 / 3) * max(1.0, line.size))
+    (fine, noise), (coarse, _) = line.central(h), line.central(2 * h)
+    return Slope(fine, np.abs(fine - coarse) / 3 + noise, np.full(len(fine), h))
+
+
+def five_point(line: Line, start: float) -> Slope:
+    """(f(x − 2h) − 8 f(x − h) + 8 f(x + h) − f(x + 2h)) / 12h with h ≈ u^(1/5). 中文：五点公式。"""
+    h = power_of_two(UNIT ** (1 / 5) * max(1.0, line.size))
+    (one, noise), (two, _), (four, _) = line.central(h), line.central(2 * h), line.central(4 * h)
+    fine, coarse = one + (one - two) / 3, two + (two - four) / 3
+    return Slope(fine, np.abs(fine - coarse) / 15 + 2 * noise, np.full(len(fine), h))
+
+
+def complex_step(line: Line, start: float) -> Slope:
+    """Im f(x + ih) / h with h = 10⁻²⁰, for analytic f. 中文：复数步长法。"""
+    moved = line.evaluate(1j * COMPLEX_STEP)
+    if moved is None:
+        value = np.full(len(line.upstreams), np.nan)
+    else:
+        value = line.upstreams @ moved.imag / COMPLEX_STEP
+    return Slope(value, 16 * UNIT * np.abs(value), np.full(len(value), COMPLEX_STEP))
+
+
+METHODS: dict[str, Callable[[Line, float], Slope]] = {
+    "ladder": ladder,
+    "central": central,
+    "five-point": five_point,
+    "complex": complex_step,
+}

@@ -1,0 +1,82 @@
+"""Along which directions the inputs are moved: every element of small inputs, a sample of large ones, and all the
+elements together. 检验方向"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinygrad_zh.check.differences import Array
+
+
+@dataclass(frozen=True)
+class Direction:
+    """d in x + t d. parts: for each input that moves, the flat position of one element, or an array like the input."""
+
+    parts: Mapping[int, int | Array]
+    words: str = ""
+
+    def move(self, points: Sequence[Array], t: complex) -> list[Array]:
+        """x + t d, in fresh arrays where something moves."""
+        moved = list(points)
+        for i, part in self.parts.items():
+            if isinstance(part, int):
+                moved[i] = points[i].astype(complex if isinstance(t, complex) else float)
+                moved[i].flat[part] += t
+            else:
+                moved[i] = points[i] + t * part
+        return moved
+
+    def terms(self, gradients: Sequence[Array]) -> Array:
+        """The products g d, whose sum is the slope along d."""
+        products = [np.ravel(gradients[i].flat[part] if isinstance(part, int) else gradients[i] * part)
+                    for i, part in self.parts.items()]
+        return np.concatenate(products)
+
+    def size(self, points: Sequence[Array]) -> float:
+        """The largest |x| that moves."""
+        return max(float(np.abs(points[i].flat[part] if isinstance(part, int) else points[i]).max())
+                   for i, part in self.parts.items())
+
+
+def elements(gradients: Sequence[Array], limit: int, rng: np.random.Generator) -> list[list[int]]:
+    """Flat positions to check in each input: all of them up to `limit`, else half where the claimed gradient is
+    largest and half anywhere."""
+    chosen = []
+    for gradient in gradients:
+        n = gradient.size
+        if n <= limit:
+            chosen.append(list(range(n)))
+        else:
+            size = np.nan_to_num(np.abs(gradient), nan=np.inf).ravel()
+            largest = np.argpartition(size, n - (limit + 1) // 2)[n - (limit + 1) // 2:]
+            others = rng.choice(np.setdiff1d(np.arange(n), largest), limit // 2, replace=False)
+            chosen.append(sorted([*largest.tolist(), *others.tolist()]))
+    return chosen
+
+
+def dense(points: Sequence[Array], usable: Sequence[int], rng: np.random.Generator) -> Iterator[Direction]:
+    """All ones and random signs: of each input, and of all of them at once."""
+    ones = {i: np.ones(points[i].shape) for i in usable if points[i].size}
+    signs = {i: np.where(rng.random(points[i].shape) < 0.5, -1.0, 1.0) for i in ones}
+    for i in ones:
+        if points[i].size > 1:
+            yield Direction({i: ones[i]}, "ones")
+            yield Direction({i: signs[i]}, "signs")
+    if len(ones) > 1:
+        yield Direction(ones, "all_ones")
+        yield Direction(signs, "all_signs")
+
+
+def halves(direction: Direction) -> tuple[Direction, Direction]:
+    """The direction of one input cut in two, to search for the element that is wrong."""
+    ((i, part),) = direction.parts.items()
+    moving = np.flatnonzero(part)
+    parts = []
+    for chosen in (moving[: len(moving) // 2], moving[len(moving) // 2:]):
+        half = np.zeros_like(part)
+        half.flat[chosen] = np.asarray(part).flat[chosen]
+        parts.append(Direction({i: int(chosen[0])} if len(chosen) == 1 else {i: half}, direction.words))
+    return parts[0], parts[1]

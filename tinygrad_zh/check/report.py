@@ -1,0 +1,170 @@
+"""The report of a gradient check: plain data that prints itself in the language in force. 检验报告"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from tinygrad_zh.i18n import display_width, pad, text
+
+Plain = dict[str, Any]
+
+SHOWN = 5  # rows of a failed input in the printed table
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One claimed derivative beside a measured one. 中文：一次比较。
+
+    element: the index of the input's element that moved, None for a direction. direction: "" or which elements moved
+    together: "ones", "signs", or the same of all inputs. verdict: "smooth"; "kink", where the slopes to the left
+    and right differ and the claim must lie between; "jump", "edge" and "unbounded", see `verdict`.
+    """
+
+    name: str
+    element: tuple[int, ...] | None
+    direction: str
+    analytic: float
+    numeric: float
+    error: float
+    tolerance: float
+    step: float
+    verdict: str
+    left: float
+    right: float
+    passed: bool
+
+    @property
+    def relative_error(self) -> float:
+        """|analytic − numeric| / max(|analytic|, |numeric|)."""
+        largest = max(abs(self.analytic), abs(self.numeric))
+        return abs(self.analytic - self.numeric) / largest if largest else 0.0
+
+    @property
+    def badness(self) -> float:
+        """How many tolerances apart the two are; by that the worst row is chosen."""
+        gap = abs(self.analytic - self.numeric)
+        if not self.passed:
+            return math.inf if math.isnan(gap) else 1e9 * (1 + gap)
+        return gap / self.tolerance if self.tolerance and math.isfinite(gap) and self.verdict == "smooth" else 0.0
+
+    @property
+    def place(self) -> str:
+        """What moved: "[0, 2]", or the direction in words."""
+        if self.element is None:
+            return text(f"check.direction.{self.direction}")
+        return str(list(self.element)) if self.element else "–"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One thing that is wrong, and a diagnosis of it. 中文：一项错误及诊断。
+
+    check: what was looked at ("gradient", "together", "shape", "writes", …). diagnosis: its name, the last part of
+    a catalogue key; values fill that text. comparison: the worst of the rows that show it, if any do.
+    """
+
+    check: str
+    name: str
+    diagnosis: str
+    values: Mapping[str, str] = field(default_factory=dict)
+    comparison: Comparison | None = None
+
+    def __str__(self) -> str:
+        words = text(f"check.diagnosis.{self.diagnosis}", **self.values)
+        return f"{self.name}: {words}" if self.name else words
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a gradient check found; true if all is well. 中文：梯度检验报告。
+
+    title: the function. comparisons: every derivative that was measured. failures: what is wrong, diagnosed.
+    """
+
+    title: str
+    order: int
+    method: str
+    seed: int
+    comparisons: tuple[Comparison, ...]
+    failures: tuple[Failure, ...]
+
+    def __bool__(self) -> bool:
+        return not self.failures
+
+    @property
+    def worst(self) -> Comparison | None:
+        """The row that is furthest out, by its own tolerance; None if nothing was measured (empty inputs)."""
+        return max(self.comparisons, key=lambda row: row.badness, default=None)
+
+    def table(self) -> list[Plain]:
+        """The rows as dictionaries of plain values, for pandas or a CSV file."""
+        return [asdict(row) | {"relative_error": row.relative_error} for row in self.comparisons]
+
+    def to_json(self) -> str:
+        """The whole report as JSON; infinities and nan are the strings "inf", "-inf" and "nan"."""
+        return json.dumps(_spelled(asdict(self)), ensure_ascii=False, indent=1)
+
+    @classmethod
+    def from_json(cls, source: str) -> Report:
+        """The report that `to_json` wrote."""
+        data = json.loads(source)
+        rows = tuple(_comparison(row) for row in data["comparisons"])
+        failures = tuple(Failure(**(f | {"comparison": _comparison(f["comparison"])})) for f in data["failures"])
+        return cls(**(data | {"comparisons": rows, "failures": failures}))
+
+    def __str__(self) -> str:
+        elements = sum(row.element is not None for row in self.comparisons)
+        verdict = text("check.passed") if self else text("check.failed", number=len(self.failures))
+        lines = [text("check.heading", title=self.title, verdict=verdict),
+                 text("check.extent", elements=elements, directions=len(self.comparisons) - elements,
+                      method=self.method, order=self.order)]
+        lines += [f"  ✗ {failure}" for failure in self.failures]
+        rows = self._shown()
+        return "\n".join(lines + ([""] + _columns(rows) if rows else []))
+
+    def _shown(self) -> list[Comparison]:
+        """The worst row of each input; of a failed one, the worst few."""
+        groups: dict[str, list[Comparison]] = {}
+        for row in sorted(self.comparisons, key=lambda row: -row.badness):
+            groups.setdefault(row.name, []).append(row)
+        shown = []
+        for rows in groups.values():
+            shown += [row for row in rows if not row.passed][:SHOWN] or rows[:1]
+        return shown
+
+
+def _columns(rows: list[Comparison]) -> list[str]:
+    """The rows as a table with aligned columns."""
+    heads = ("input", "element", "analytic", "numeric", "error", "relative", "step", "verdict")
+    table = [[text(f"check.column.{head}") for head in heads]]
+    for row in rows:
+        numeric = f"{row.numeric:.9g}" if row.verdict != "kink" else f"{row.left:.6g} … {row.right:.6g}"
+        table.append([row.name or "–", row.place, f"{row.analytic:.9g}", numeric, f"{row.error:.1e}",
+                      f"{row.relative_error:.1e}", f"{row.step:.1e}",
+                      text(f"check.verdict.{row.verdict}") + ("" if row.passed else " ✗")])
+    widths = [max(display_width(line[i]) for line in table) for i in range(len(heads))]
+    return ["  " + "  ".join(pad(cell, width) for cell, width in zip(line, widths, strict=True)).rstrip()
+            for line in table]
+
+
+def _spelled(value: Any) -> Any:
+    """JSON has no infinities and no nan."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    if isinstance(value, dict):
+        return {key: _spelled(item) for key, item in value.items()}
+    return [_spelled(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+_NUMBERS = ("analytic", "numeric", "error", "tolerance", "step", "left", "right")
+
+
+def _comparison(data: Plain | None) -> Comparison | None:
+    if data is None:
+        return None
+    element = None if data["element"] is None else tuple(data["element"])
+    return Comparison(**(data | {name: float(data[name]) for name in _NUMBERS} | {"element": element}))

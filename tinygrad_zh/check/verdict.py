@@ -1,0 +1,134 @@
+"""One derivative claimed, one measured: do they agree, and if not, what does the function look like there? 判定
+
+    smooth       the claim is within 10 error bars (and rtol) of the measured slope
+    kink         the slopes to the left and to the right stay apart: the claim lies between them
+    edge         f ends here (√x at 0, a probability of 1): the slope of the one side counts
+    unbounded    the quotient grows without bound, and the claim is that infinity
+    jump         f is not continuous here: there is no slope to compare with
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from tinygrad_zh.check.differences import METHODS, UNIT, Array, Line, Slope, left_slope, right_slope
+
+SAFETY = 10  # error bars
+CANCELLATION = 1e-10  # of Σ |g d|: the rounding of a claim whose terms cancel along a dense direction
+FINE = range(15, 26)  # halvings after which a quotient has settled, or never will
+UNSETTLED = 1.2  # growth of a quotient at each halving
+DOUBLING = 1.95
+
+
+class Claim(NamedTuple):
+    """slope: Σ g d, the claimed slope along a line, for every upstream gradient. size: Σ |g d|."""
+
+    slope: Array
+    size: Array
+    dense: bool
+
+
+class Verdict(NamedTuple):
+    """One comparison, through one upstream gradient."""
+
+    passed: bool
+    kind: str
+    analytic: float
+    numeric: float
+    error: float
+    tolerance: float
+    step: float
+    left: float
+    right: float
+
+
+class Side(NamedTuple):
+    """The slope to one side of the point. kind: bounded, infinite, jump or outside (f's domain ends here)."""
+
+    slope: float
+    error: float
+    kind: str
+
+
+class NotAnalyticError(ValueError):
+    """The complex step was asked of a function that drops imaginary parts."""
+
+
+def judge(line: Line, claim: Claim, method: str, start: float, rtol: float) -> list[Verdict]:
+    """One verdict an upstream gradient; where claim and measurement disagree, the two sides decide."""
+    measured = METHODS[method](line, start)
+    floor = 4 * UNIT * (line.weights @ np.abs(line.at(0.0))) / start
+    if claim.dense:
+        floor = floor + CANCELLATION * claim.size
+    tolerance = SAFETY * measured.error + rtol * np.abs(measured.value) + floor
+    agree = np.abs(claim.slope - measured.value) <= tolerance
+    if method == "complex" and not agree.all():
+        check_analytic(line, measured, start)
+    verdicts = []
+    for k, slope in enumerate(claim.slope):
+        value, error, step = (float(array[k]) for array in measured)
+        if agree[k]:
+            verdict = Verdict(True, "smooth", float(slope), value, error, float(tolerance[k]), step, value, value)
+        else:
+            verdict = second_look(line.through(k), float(slope), claim.dense, Slope(value, error, step),
+                                  float(floor[k]), start, rtol)
+        verdicts.append(verdict)
+    return verdicts
+
+
+def check_analytic(line: Line, measured: Slope, start: float) -> None:
+    """Raise NotAnalyticError where the complex step and real differences measure different slopes."""
+    real = METHODS["ladder"](line, start)
+    apart = ~(np.abs(real.value - measured.value) <= SAFETY * real.error + 1e-6 * np.abs(real.value))
+    if apart.any():
+        k = int(np.argmax(apart))
+        raise NotAnalyticError(
+            f'gradcheck: method="complex" measures the slope {measured.value[k]:.6g} where real differences measure '
+            f"{real.value[k]:.6g}: the function is not analytic as it is written (abs, max, a comparison or a cast drops "
+            'the imaginary part); use method="ladder"')
+
+
+def second_look(line: Line, slope: float, dense: bool, measured: Slope, floor: float, start: float,
+                rtol: float) -> Verdict:
+    """The function to the left and to the right of the point, each side on its own."""
+    left, right = look_aside(line.left, left_slope(line, start)), look_aside(line.right, right_slope(line, start))
+    inside = [side for side in (left, right) if side.kind != "outside"]
+    kinds = {side.kind for side in inside}
+    value, error, step = measured
+    if inside and kinds == {"bounded"}:
+        bar = sum(side.error for side in inside)
+        low, high = min(side.slope for side in inside), max(side.slope for side in inside)
+        tolerance = SAFETY * bar + rtol * max(abs(low), abs(high)) + floor
+        apart = high - low > tolerance + 1e-6 * max(abs(low), abs(high))
+        kind = "edge" if len(inside) == 1 else "kink" if apart else "smooth"
+        # Several elements at kinks, each in the middle of its own slopes, need not be between the sum's.
+        passed = low - tolerance <= slope <= high + tolerance or (kind == "kink" and dense and math.isfinite(slope))
+        if kind == "smooth" and abs((low + high) / 2 - value) <= SAFETY * (bar + error):
+            tolerance = SAFETY * error + rtol * abs(value) + floor
+            passed = abs(slope - value) <= tolerance
+        else:
+            value, error = (low + high) / 2, bar
+    else:
+        tolerance = 0.0
+        kind = "jump" if "jump" in kinds else "unbounded" if kinds else "outside"
+        infinities = [side.slope for side in inside if side.kind == "infinite"]
+        passed = slope in infinities or (kind == "jump" and math.isfinite(slope))
+        value = infinities[0] if infinities else value
+    return Verdict(passed, kind, slope, value, error, tolerance, step, left.slope, right.slope)
+
+
+def look_aside(quotient: Callable[[float], tuple[Array, Array]], slope: Slope) -> Side:
+    """Does the one-sided quotient settle as h halves, or grow for ever?"""
+    quotients = [float(quotient(2.0**-i)[0][0]) for i in FINE]
+    if not np.isfinite(quotients).all():
+        return Side(math.nan, math.nan, "outside")
+    size = np.abs(quotients)
+    growth = size[1:] / np.maximum(size[:-1], 1e-300)
+    if growth.min() < UNSETTLED:
+        return Side(float(slope.value[0]), float(slope.error[0]), "bounded")
+    infinity = math.copysign(math.inf, quotients[-1])
+    return Side(infinity, 0.0, "jump" if growth.min() > DOUBLING else "infinite")
