@@ -1,4 +1,4 @@
-"""Initial weights: moments and bounds against the documented formulas, measured on large draws, and F16's claim."""
+"""Initial weights: moments and bounds against the documented formulas on large draws, and F16's claim."""
 
 from __future__ import annotations
 

@@ -11,8 +11,8 @@ import numpy as np
 def check_state(owner: str, own: Mapping[str, Any], state: Any, strict: bool = True) -> None:
     """Whether a state can take the place of `own`, before one value changes. strict: with just these names.
 
-    Raises TypeError for what is no mapping, ValueError that lists every name that is missing, extra or of another
-    shape, and TypeError that lists every array whose dtype does not fit.
+    Raises TypeError for what is no mapping, ValueError that lists every name that is missing, extra or of
+    another shape, and TypeError that lists every array whose dtype does not fit.
     """
     if not isinstance(state, Mapping):
         raise TypeError("a state maps names to arrays, as state_dict() and tz.load(path) give it; "
@@ -25,7 +25,8 @@ def check_state(owner: str, own: Mapping[str, Any], state: Any, strict: bool = T
                              for name, array in shared.items() if array.shape != own[name].shape],
     })
     _refuse(TypeError, owner, {
-        "of another dtype": [f"{name} is {array.dtype}, not {own[name].dtype}" for name, array in shared.items()
+        "of another dtype": [f"{name} is {array.dtype}, not {own[name].dtype}"
+                             for name, array in shared.items()
                              if not np.can_cast(array.dtype, own[name].dtype, "same_kind")],
     })
 

@@ -1,4 +1,4 @@
-"""Initial weights. Each function draws an array of a shape; fan_in and fan_out are its first and second length.
+"""Initial weights: each function draws an array of a shape, whose first two lengths are fan_in and fan_out.
 
 Var[W] decides whether signals grow or fade from layer to layer. All draw from the context's generator
 (tz.manual_seed) unless given another, in float64, and come in the default dtype.
@@ -14,6 +14,7 @@ import numpy as np
 from tinygrad_zh.core import default_generator, get_default_dtype
 
 Shape = tuple[int, ...]
+Generator = np.random.Generator
 Array = np.ndarray[Any, Any]
 Initializer = Callable[[Shape], Array]
 
@@ -38,59 +39,70 @@ def ones(shape: Shape) -> Array:
     return np.ones(shape, get_default_dtype())
 
 
-def uniform(shape: Shape, low: float = -1.0, high: float = 1.0, generator: np.random.Generator | None = None) -> Array:
-    """W ~ U(low, high); U(−1, 1) is document 002 §4.3's choice, of variance 1/3 (F16). 中文：均匀分布初始化。"""
+def uniform(shape: Shape, low: float = -1.0, high: float = 1.0, generator: Generator | None = None) -> Array:
+    """W ~ U(low, high). 中文：均匀分布初始化。
+
+    U(−1, 1) is document 002 §4.3's choice, of variance 1/3: a linear layer multiplies the variance of its
+    input by fan_in/3, a ReLU layer by fan_in/6 (F16).
+    """
     return (generator or default_generator()).uniform(low, high, shape).astype(get_default_dtype())
 
 
-def normal(shape: Shape, mean: float = 0.0, std: float = 1.0, generator: np.random.Generator | None = None) -> Array:
+def normal(shape: Shape, mean: float = 0.0, std: float = 1.0, generator: Generator | None = None) -> Array:
     """W ~ N(mean, std²). Document 001 §2.5.4 (F16). 中文：正态分布初始化。"""
     return (generator or default_generator()).normal(mean, std, shape).astype(get_default_dtype())
 
 
-def xavier_uniform(shape: Shape, generator: np.random.Generator | None = None) -> Array:
+def xavier_uniform(shape: Shape, generator: Generator | None = None) -> Array:
     """W ~ U(−√(6 / (fan_in + fan_out)), +√(6 / (fan_in + fan_out))). 中文：Xavier（Glorot）均匀初始化。
 
-    Keeps the variance forward and backward where the activation is linear around 0 (tanh). Glorot, Bengio 2010;
-    document 001 §2.5.4 gives another formula under this name (F17, see fan_in_uniform).
+    Keeps the variance forward and backward where the activation is linear around 0 (tanh). Glorot, Bengio
+    2010; document 001 §2.5.4 gives another formula under this name (F17, see fan_in_uniform).
     """
     fan_in, fan_out = fans(shape)
     bound = (6 / (fan_in + fan_out)) ** 0.5
     return uniform(shape, -bound, bound, generator)
 
 
-def xavier_normal(shape: Shape, generator: np.random.Generator | None = None) -> Array:
+def xavier_normal(shape: Shape, generator: Generator | None = None) -> Array:
     """W ~ N(0, 2 / (fan_in + fan_out)). Glorot, Bengio 2010. 中文：Xavier（Glorot）正态初始化。"""
     fan_in, fan_out = fans(shape)
     return normal(shape, 0.0, (2 / (fan_in + fan_out)) ** 0.5, generator)
 
 
-def he_uniform(shape: Shape, generator: np.random.Generator | None = None) -> Array:
-    """W ~ U(−√(6 / fan_in), +√(6 / fan_in)), of variance 2 / fan_in, for ReLU. He et al. 2015. 中文：He 均匀初始化。"""
+def he_uniform(shape: Shape, generator: Generator | None = None) -> Array:
+    """W ~ U(−√(6 / fan_in), +√(6 / fan_in)). 中文：He 均匀初始化。
+
+    Its variance 2 / fan_in keeps the signal's through ReLU layers. He et al. 2015.
+    """
     bound = (6 / fans(shape)[0]) ** 0.5
     return uniform(shape, -bound, bound, generator)
 
 
-def he_normal(shape: Shape, generator: np.random.Generator | None = None) -> Array:
+def he_normal(shape: Shape, generator: Generator | None = None) -> Array:
     """W ~ N(0, 2 / fan_in), for ReLU. He et al. 2015. 中文：He 正态初始化。"""
     return normal(shape, 0.0, (2 / fans(shape)[0]) ** 0.5, generator)
 
 
-def lecun_uniform(shape: Shape, generator: np.random.Generator | None = None) -> Array:
-    """W ~ U(−√(3 / fan_in), +√(3 / fan_in)), of variance 1 / fan_in. LeCun et al. 1998. 中文：LeCun 均匀初始化。"""
+def lecun_uniform(shape: Shape, generator: Generator | None = None) -> Array:
+    """W ~ U(−√(3 / fan_in), +√(3 / fan_in)), of variance 1 / fan_in. 中文：LeCun 均匀初始化。
+
+    LeCun, Bottou, Orr, Müller 1998.
+    """
     bound = (3 / fans(shape)[0]) ** 0.5
     return uniform(shape, -bound, bound, generator)
 
 
-def lecun_normal(shape: Shape, generator: np.random.Generator | None = None) -> Array:
+def lecun_normal(shape: Shape, generator: Generator | None = None) -> Array:
     """W ~ N(0, 1 / fan_in). LeCun et al. 1998. 中文：LeCun 正态初始化。"""
     return normal(shape, 0.0, (1 / fans(shape)[0]) ** 0.5, generator)
 
 
-def fan_in_uniform(shape: Shape, generator: np.random.Generator | None = None) -> Array:
+def fan_in_uniform(shape: Shape, generator: Generator | None = None) -> Array:
     """W ~ U(−1/√fan_in, +1/√fan_in), of variance 1 / (3 fan_in). 中文：按扇入缩放的均匀初始化。
 
-    What document 001 §2.5.4 calls Xavier; it is the older heuristic that Glorot and Bengio (2010) improve on (F17).
+    What document 001 §2.5.4 calls Xavier; it is the older heuristic that Glorot and Bengio (2010) improve on
+    (F17).
     """
     bound = (1 / fans(shape)[0]) ** 0.5
     return uniform(shape, -bound, bound, generator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,8 @@ def parameter(values: Any) -> Tensor:
 class Dense(Module):
     """Y = X W + b. X (…, inputs), W (inputs, outputs), b (outputs) → Y (…, outputs). 中文：全连接层。
 
-    init and bias_init draw the initial values: init(shape) → array (nn.init). Raises ValueError for an input of
-    another width. Documents 000 §4.1 (F01), 003 §4.2 (F21).
+    init and bias_init draw the initial values: init(shape) → array (nn.init). Raises ValueError for an input
+    of another width. Documents 000 §4.1 (F01), 003 §4.2 (F21).
 
     >>> import tinygrad_zh as tz
     >>> tz.nn.Dense(3, 2)(tz.tensor([[1.0, 2.0, 3.0]])).shape
@@ -31,10 +32,9 @@ class Dense(Module):
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True, init: Initializer = xavier_uniform,
                  bias_init: Initializer = zeros) -> None:
-        if inputs < 1 or outputs < 1:
-            raise ValueError(f"Dense needs at least one input and one output, not {inputs} and {outputs}")
-        self.W = parameter(init((inputs, outputs)))
-        self.b = parameter(bias_init((outputs,))) if bias else None
+        _check_lengths("Dense", inputs=inputs, outputs=outputs)
+        self.W = _initial("Dense", "W", init, (inputs, outputs))
+        self.b = _initial("Dense", "b", bias_init, (outputs,)) if bias else None
 
     def forward(self, x: Any) -> Tensor:
         shape = np.shape(x)
@@ -52,18 +52,17 @@ class Flatten(Module):
     """y = x with every axis but the first made into one: (n, 28, 28) → (n, 784). 中文：展平层。"""
 
     def forward(self, x: Any) -> Any:
-        if not x.shape:
+        shape = np.shape(x)
+        if not shape:
             raise ValueError("Flatten takes a batch (n, …), not a single number")
-        width = 1
-        for n in x.shape[1:]:
-            width *= n
-        return F.reshape(x, (x.shape[0], width)) if isinstance(x, Tensor) else x.reshape(x.shape[0], width)
+        return F.reshape(x, (shape[0], math.prod(shape[1:])))
 
 
 class Dropout(Module):
-    """y = x m / (1 − p), each m 0 with probability p; y = x in eval(). Srivastava et al. 2014. 中文：随机失活层。
+    """y = x m / (1 − p), each m 0 with probability p; y = x in eval(). 中文：随机失活层。
 
-    generator: the context's (tz.manual_seed) unless given. Raises ValueError for p outside [0, 1].
+    Srivastava et al. 2014. generator: the context's (tz.manual_seed) unless given. Raises ValueError for p
+    outside [0, 1].
     """
 
     def __init__(self, p: float = 0.5, generator: np.random.Generator | None = None) -> None:
@@ -86,7 +85,8 @@ class Embedding(Module):
     """
 
     def __init__(self, vocabulary: int, width: int, init: Initializer = normal) -> None:
-        self.W = parameter(init((vocabulary, width)))
+        _check_lengths("Embedding", vocabulary=vocabulary, width=width)
+        self.W = _initial("Embedding", "W", init, (vocabulary, width))
 
     def forward(self, t: Any) -> Tensor:
         return F.embedding(t, self.W)
@@ -99,6 +99,7 @@ class LayerNorm(Module):
     """y = γ (x − μ) / √(σ² + ε) + β over the last axis. Ba, Kiros, Hinton 2016. 中文：层归一化层。"""
 
     def __init__(self, width: int, eps: float = 1e-5) -> None:
+        _check_lengths("LayerNorm", width=width)
         self.gamma = parameter(ones((width,)))
         self.beta = parameter(zeros((width,)))
         self.eps = eps
@@ -113,11 +114,13 @@ class LayerNorm(Module):
 class BatchNorm(Module):
     """y = γ (x − μ) / √(σ² + ε) + β, μ and σ² of the batch; in eval() the running ones. 中文：批归一化层。
 
-    x (n, channels) or (n, channels, …). In training the running statistics move by `momentum` towards the batch's.
-    Ioffe, Szegedy 2015; document 001 §2.4.3. Raises ValueError in training for a single value a channel.
+    x (n, channels) or (n, channels, …). In training the running statistics move by `momentum` towards the
+    batch's. Ioffe, Szegedy 2015; document 001 §2.4.3. Raises ValueError in training for a single value a
+    channel.
     """
 
     def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
+        _check_lengths("BatchNorm", channels=channels)
         self.gamma = parameter(ones((channels,)))
         self.beta = parameter(zeros((channels,)))
         self.running_mean = leaf(zeros((channels,)))
@@ -135,3 +138,19 @@ class BatchNorm(Module):
 
     def describe(self) -> str:
         return str(self.gamma.shape[0])
+
+
+def _check_lengths(layer: str, **lengths: Any) -> None:
+    for name, n in lengths.items():
+        if not isinstance(n, (int, np.integer)):
+            raise TypeError(f"{layer}: {name} is a whole number, not {n!r}")
+        if n < 1:
+            raise ValueError(f"{layer}: {name} is at least 1, not {n}")
+
+
+def _initial(layer: str, name: str, init: Initializer, shape: tuple[int, ...]) -> Tensor:
+    """A parameter of a shape. Raises ValueError where init gives another."""
+    values = init(shape)
+    if np.shape(values) != shape:
+        raise ValueError(f"{layer}: the initial {name} is of shape {shape}, init gave {np.shape(values)}")
+    return parameter(values)

@@ -16,8 +16,8 @@ class Module:
     """y = f(x; W): a function with parameters. 中文：模块（网络的一部分）。
 
     A subclass sets tensors and other modules (or lists, tuples and dicts of them) as attributes, and defines
-    `forward`. Tensors that require a gradient are parameters, other tensors are state (running statistics); names
-    that begin with _ are neither.
+    `forward`. Tensors that require a gradient are parameters, other tensors are state (running statistics);
+    names that begin with _ are neither.
 
     >>> import tinygrad_zh as tz
     >>> class Line(tz.nn.Module):
@@ -116,10 +116,11 @@ class Module:
         return {name: t.to("cpu").numpy() for name, t in self.named_tensors()}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> None:
-        """Take the values of a `state_dict`, all or nothing: every name and shape is checked first. 中文：载入状态。
+        """Take the values of a `state_dict`, all or nothing. 中文：载入状态。
 
-        strict=False ignores names that are missing or not ours. Raises ValueError that lists every missing, extra
-        and misshapen name, TypeError that lists every array whose dtype does not fit; then nothing has changed.
+        strict=False ignores names that are missing or not ours. Raises ValueError that lists every missing,
+        extra and misshapen name, TypeError that lists every array whose dtype does not fit; all is checked
+        before one value changes.
         """
         own = dict(self.named_tensors())
         check_state("this model", own, state, strict)
@@ -139,10 +140,10 @@ class Module:
         return "\n".join([head, *parts])
 
     def summary(self, input_shape: tuple[int, ...] | None = None, dtype: Any = None) -> str:
-        """The tree of modules with output shapes and numbers of parameters, in the language chosen. 中文：模型概览。
+        """The tree of modules with output shapes and numbers of parameters. 中文：模型概览。
 
-        input_shape: of one batch, such as (1, 784); without it no output shapes. dtype: of the input (np.int64 for
-        tokens).
+        input_shape: of one batch, such as (1, 784); without it no output shapes. dtype: of the input
+        (np.int64 for tokens).
         """
         from tinygrad_zh.nn.summary import summary
 
@@ -153,11 +154,7 @@ class Sequential(Module):
     """y = f_L(… f₂(f₁(x))), layer after layer. Document 003 §4.2 (F21). 中文：顺序容器。"""
 
     def __init__(self, *layers: Module) -> None:
-        for i, layer in enumerate(layers):
-            if not isinstance(layer, Module):
-                raise TypeError(f"Sequential is made of modules; layer {i} is a {type(layer).__name__}"
-                                + (f" (write nn.{layer.__name__}() with parentheses)" if isinstance(layer, type) else ""))
-        self.layers = list(layers)
+        self.layers = [_layer(i, layer) for i, layer in enumerate(layers)]
 
     def forward(self, x: Any) -> Any:
         for layer in self.layers:
@@ -174,6 +171,13 @@ class Sequential(Module):
     def __getitem__(self, i: int | slice) -> Module:
         """A layer; of a slice, a Sequential that shares the layers."""
         return Sequential(*self.layers[i]) if isinstance(i, slice) else self.layers[i]
+
+
+def _layer(i: int, layer: Any) -> Module:
+    if not isinstance(layer, Module):
+        fix = f" (write nn.{layer.__name__}() with parentheses)" if isinstance(layer, type) else ""
+        raise TypeError(f"Sequential is made of modules; layer {i} is a {type(layer).__name__}{fix}")
+    return layer
 
 
 def _opened(name: str, value: Any) -> Iterator[tuple[str, Any]]:
