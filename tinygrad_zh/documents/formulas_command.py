@@ -6,15 +6,22 @@ import argparse
 import difflib
 from typing import Any
 
+import numpy as np
+
 from tinygrad_zh.i18n import language, text
+from tinygrad_zh.ops.conventions import CONVENTIONS
 from tinygrad_zh.ops.formula import all_ops, formula, source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("op", nargs="?", help=text("cli.formulas.op"))
+    parser.add_argument("--edges", action="store_true", help=text("cli.formulas.edges"))
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.edges:
+        _edges()
+        return 0
     ops = {op.__name__.lower(): op for op in all_ops()}
     if arguments.op is None:
         _list(list(ops.values()))
@@ -25,6 +32,19 @@ def run(arguments: argparse.Namespace) -> int:
         raise ValueError(text("cli.formulas.unknown", op=arguments.op, near=", ".join(ops[n].__name__ for n in near) or "–"))
     _show(ops[name])
     return 0
+
+
+def _edges() -> None:
+    """What every function gives where mathematics leaves a choice, and why."""
+    for row in CONVENTIONS:
+        given = ", ".join(f"{name} = {_short(value)}" for name, value in row.inputs.items())
+        slopes = "".join(f"  ∂/∂{name} = {_short(value)}" for name, value in row.gradient.items())
+        print(f"{row.formula}    {given}\n    = {_short(row.value)}{slopes}")
+        print(f"    {row.zh if language() == 'zh' else row.en}\n")
+
+
+def _short(value: Any) -> str:
+    return np.array2string(np.asarray(value), precision=4, separator=", ", floatmode="maxprec").replace("\n", "")
 
 
 def _list(ops: list[Any]) -> None:
