@@ -12,8 +12,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import shutil
 import statistics
 import sys
+import tempfile
 import time
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +27,7 @@ sys.path.insert(0, str(ROOT))
 from benchmarks.machine import machine  # noqa: E402
 from tinygrad_zh.documents import SYSTEMS  # noqa: E402
 from tinygrad_zh.documents.options import Options  # noqa: E402
-from tinygrad_zh.i18n import in_language  # noqa: E402
+from tinygrad_zh.i18n import LANGUAGES, in_language  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "documents.json"
 PICTURES = RESULTS.parent / "pictures"
@@ -34,33 +36,44 @@ SEEDS = {"s3": (0, 1, 2)}
 
 
 def measure(system: str, **options: Any) -> dict[str, Any]:
-    """One system's figures: every seed's, and the seconds of one run."""
+    """One system's figures for every seed, and the seconds of one run."""
     run = import_module(SYSTEMS[system]).run
     figures, seconds = [], []
     for seed in SEEDS.get(system, (0,)):
         started = time.perf_counter()
-        with in_language("en"), contextlib.redirect_stdout(sys.stderr):
-            figures.append(run(Options(seed=seed, **options)))
+        with tempfile.TemporaryDirectory() as folder, in_language("en"), contextlib.redirect_stdout(sys.stderr):
+            out = {"out": Path(folder)} if system == "s3" else {}
+            figures.append(run(Options(seed=seed, **out, **options)))
         seconds.append(round(time.perf_counter() - started, 1))
     return {"figures": figures, "seconds": statistics.median(seconds)}
+
+
+def draw() -> None:
+    """The main job's pictures in both languages, for the READMEs."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    for language in LANGUAGES:
+        with tempfile.TemporaryDirectory() as folder, in_language(language), contextlib.redirect_stdout(sys.stderr):
+            import_module(SYSTEMS["s3"]).run(Options(out=Path(folder)))
+            for name in ("loss", "misread"):
+                shutil.copy(Path(folder) / f"{name}.png", PICTURES / f"{name}.{language}.png")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mnist", help="a folder or archive with the files of MNIST")
     parser.add_argument("--only", choices=tuple(SYSTEMS), help="one system")
-    parser.add_argument("--out", type=Path, default=Path("tinygrad-zh-s3"), help="where S3 writes its pictures")
     arguments = parser.parse_args()
-    results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {"systems": {}}
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"systems": {}}
     for system in [arguments.only] if arguments.only else SYSTEMS:
-        results["systems"][system] = measure(system, **({"out": arguments.out} if system == "s3" else {}))
-        if system == "s3" and arguments.mnist:
-            mnist = measure("s3", data="mnist", source=arguments.mnist, out=arguments.out / "mnist")
-            results["systems"]["s3 mnist"] = mnist
+        results["systems"][system] = measure(system)
+        if system == "s3":
+            draw()
+            if arguments.mnist:
+                results["systems"]["s3 mnist"] = measure("s3", data="mnist", source=arguments.mnist)
     results["machine"] = machine()
     RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
-    print(RESULTS)
+    RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    print(RESULTS.relative_to(ROOT))
 
 
 if __name__ == "__main__":

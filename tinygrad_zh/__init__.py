@@ -24,6 +24,6 @@ from tinygrad_zh.core import (
     tensor,
 )
 from tinygrad_zh import ops as _ops  # registers Tensor's operators
-from tinygrad_zh import functional, nn, optim, train
+from tinygrad_zh import check, data, functional, nn, optim, train
 from tinygrad_zh.derivatives import hessian, hvp, jacobian, jvp, vjp
 from tinygrad_zh.serialization import load, save
