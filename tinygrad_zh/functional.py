@@ -72,4 +72,14 @@ from tinygrad_zh.ops.shape import (
     transpose,
 )
 
-__all__ = sorted(name for name in dict(globals()) if not name.startswith("_") and name != "annotations")
+__all__ = [
+    "abs", "add", "argmax", "argmin", "astype", "batch_norm", "binary_cross_entropy",
+    "binary_cross_entropy_with_logits", "broadcast_to", "clip", "concat", "cos", "cross_entropy",
+    "cross_entropy_of_probabilities", "div", "dropout", "einsum", "embedding", "equal", "exp", "expand_dims",
+    "flatten", "flip", "gelu", "getitem", "greater", "greater_equal", "half_squared_error", "huber_loss",
+    "isfinite", "l1_loss", "layer_norm", "leaky_relu", "less", "less_equal", "log", "log1p", "log_sigmoid",
+    "log_softmax", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mse_loss", "mul", "neg",
+    "norm", "not_equal", "pad", "pow", "prod", "relu", "reshape", "rms_norm", "roll",
+    "scaled_dot_product_attention", "sigmoid", "sign", "silu", "sin", "softmax", "softplus", "split", "sqrt",
+    "squeeze", "stack", "std", "sub", "sum", "swapaxes", "tanh", "transpose", "var", "where",
+]
