@@ -118,7 +118,7 @@ class ClipNorm(Op):
     outputs = ("g",)
 
     def forward(g0, norm, *, limit):
-        return g0 * (limit / np.maximum(norm, limit))
+        return g0 * (limit / np.maximum(norm, limit)).astype(g0.dtype)
 
 
 class ClipValue(Op):
