@@ -5,6 +5,7 @@ test_table.py runs them under pytest, tests/mutation.py against ops that were br
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -219,6 +220,13 @@ OF_GRADIENTS = (
     nothing_comes_of_nothing,
 )
 OF_CONSTANTS = (a_constant_has_no_gradient,)
+
+
+def without_warnings(check: Callable[[Row, Case], None], row: Row, case: Case) -> None:
+    """In a row's ordinary domain nothing divides by zero or overflows on the way."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        check(row, case)
 
 
 def checks_of(row: Row) -> tuple[Callable[[Row, Case], None], ...]:

@@ -13,13 +13,19 @@ from tests.ops.checks import OF_GRADIENTS, forward_is_numpys
 from tests.ops.table import TABLE, Case, Row
 
 REPEATABLE = settings(
-    derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+    deadline=None, derandomize=True, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
 
 
 def for_examples(count: int, row: Row, check: Callable[[Case], None]) -> None:
     """The check on some cases of the row, the same ones every time."""
-    settings(REPEATABLE, max_examples=count)(given(row.cases)(check))()
+
+    @settings(REPEATABLE, max_examples=count)
+    @given(row.cases)
+    def run(case: Case) -> None:
+        check(case)
+
+    run()
 
 
 def every_op(base: type = tz.Op) -> Iterator[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ def evaluate(row: Convention, dtype):
     inputs = {name: tz.tensor(value) for name, value in row.inputs.items()}
     for name in row.gradient:
         inputs[name] = tz.tensor(row.inputs[name], dtype, requires_grad=True)
-    with np.errstate(all="ignore"):
+    with warnings.catch_warnings(action="ignore"):  # of dividing by zero: that is the point of many rows
         y = eval(row.formula, FUNCTIONS, inputs)
         if not row.gradient:
             assert not y.requires_grad
@@ -27,10 +28,7 @@ def evaluate(row: Convention, dtype):
         return y, tz.grad(y, [inputs[name] for name in row.gradient], np.ones(y.shape))
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("row", CONVENTIONS, ids=lambda row: f"{row.formula} at {row.inputs}")
-@pytest.mark.filterwarnings("ignore:Mean of empty slice")
-def test_the_value_and_the_gradient_are_those_of_the_table(row, dtype):
+def check_convention(row: Convention, dtype) -> None:
     y, gradients = evaluate(row, dtype)
     rtol = 4 * np.finfo(dtype).eps
     np.testing.assert_allclose(y.numpy(), np.asarray(row.value), rtol=rtol, atol=0, strict=False)
@@ -38,6 +36,12 @@ def test_the_value_and_the_gradient_are_those_of_the_table(row, dtype):
     for gradient, (name, expected) in zip(gradients, row.gradient.items(), strict=True):
         np.testing.assert_allclose(gradient.numpy(), np.asarray(expected), rtol=rtol, atol=0, err_msg=name)
         assert gradient.dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("row", CONVENTIONS, ids=lambda row: f"{row.formula} at {row.inputs}")
+def test_the_value_and_the_gradient_are_those_of_the_table(row, dtype):
+    check_convention(row, dtype)
 
 
 @pytest.mark.parametrize("row", CONVENTIONS, ids=lambda row: f"{row.formula} at {row.inputs}")

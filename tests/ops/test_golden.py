@@ -15,9 +15,7 @@ FAMILIES = ("activations", "losses", "normalization", "attention", "linear", "re
 CASES = cases(*FAMILIES)
 
 
-def batch_norm(
-    x: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, **how: Any
-) -> dict[str, Any]:
+def batch_norm(x: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, **how: Any) -> dict[str, Any]:
     y, mean, var = F.batch_norm(x, running_mean, running_var, weight, bias, **how)
     return {"y": y, "running_mean": mean, "running_var": var}
 

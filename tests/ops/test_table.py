@@ -2,31 +2,24 @@
 
 from __future__ import annotations
 
-import warnings
-
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.ops.checks import checks_of, second_partials_are_difference_quotients
+from tests.ops.checks import checks_of, second_partials_are_difference_quotients, without_warnings
 from tests.ops.reach import every_op, for_examples, formulas_of
 from tests.ops.table import TABLE, WITHOUT_SECOND_DERIVATIVE
 from tinygrad_zh import functional as F
 
 EXAMPLES = 12
-CHECKED = [
-    pytest.param(row, check, id=f"{row}-{check.__name__}") for row in TABLE for check in checks_of(row)
-]
+CHECKED = [pytest.param(row, check, id=f"{row}-{check.__name__}") for row in TABLE for check in checks_of(row)]
 
 
 @pytest.mark.parametrize(("row", "check"), CHECKED)
 @settings(max_examples=EXAMPLES, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_row(row, check, data):
-    case = data.draw(row.cases)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        check(row, case)
+    without_warnings(check, row, data.draw(row.cases))
 
 
 @pytest.mark.parametrize("op", sorted(every_op(), key=lambda op: op.__name__), ids=lambda op: op.__name__)

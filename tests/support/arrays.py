@@ -23,7 +23,7 @@ seeds = st.integers(0, 2**32 - 1)
 # ---- shapes
 
 
-def shapes(min_dims: int = 0, max_dims: int = 3, max_side: int = 4) -> SearchStrategy[Shape]:
+def shapes(min_dims: int = 0, max_dims: int = 3, max_side: int = 3) -> SearchStrategy[Shape]:
     """Mostly arrays with elements; 0-d and empty ones among them. Sides differ, so a wrong axis shows."""
     return hnp.array_shapes(min_dims=min_dims, max_dims=max_dims, min_side=1, max_side=max_side) | (
         hnp.array_shapes(min_dims=min_dims, max_dims=max_dims, min_side=0, max_side=max_side)

@@ -12,9 +12,7 @@ STEP = 1e-3
 Function = Callable[..., Sequence[NDArray]]
 
 
-def numeric_gradient(
-    function: Function, arrays: Sequence[NDArray], which: int, weights: Sequence[NDArray]
-) -> NDArray:
+def numeric_gradient(function: Function, arrays: Sequence[NDArray], which: int, weights: Sequence[NDArray]) -> NDArray:
     """∂(Σ weights · function(*arrays)) / ∂arrays[which], element by element, in float64.
 
     Central differences D(h) and D(h/2), and Richardson's (4 D(h/2) − D(h)) / 3, whose error is O(h⁴).
