@@ -197,6 +197,10 @@ def again_of(line: Line, arguments: Iterable[Any]) -> tuple[Any, ...]:
 
 
 def programs() -> dict[str, Any]:
+    def numbers(w: tz.Tensor, b: tz.Tensor) -> tz.Tensor:
+        x, y = w.sum(), b.sum()
+        return x * y + x / y + x * np.float64(3) + F.split(b, 3)[0].sum() * (x + np.ones(1)).sum()
+
     def network(w: tz.Tensor, b: tz.Tensor) -> tz.Tensor:
         x = np.random.default_rng(1).normal(size=(5, 4))
         h = F.layer_norm(F.gelu(x @ w + b), b, b)
@@ -210,7 +214,7 @@ def programs() -> dict[str, Any]:
         y, mean, var = F.batch_norm(w, tz.tensor(np.zeros(3)), tz.tensor(np.ones(3)), b, b, training=True)
         return (y * F.softmax(w)).std() + F.logsumexp(w) + F.norm(b) + mean.sum() + var.sum()
 
-    return {"network": network, "attention": attention, "statistics": statistics}
+    return {"numbers": numbers, "network": network, "attention": attention, "statistics": statistics}
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -242,10 +246,13 @@ def test_the_recorded_accumulations_reproduce_every_gradient(name: str) -> None:
     tz.manual_seed(0)
     with tz.record() as tape:
         programs()[name](w, b).backward()
+    given = {id(a) for line in tape.of("forward") for a in line.arguments}
     values: dict[int, Any] = {}  # a line's output, computed anew, by the id of the recorded one
     fresh = lambda a: values.get(id(a), tuple(map(fresh, a)) if isinstance(a, tuple) else a)  # noqa: E731
     grads = {}
     for line in tape:
+        arrays = [a for a in line.arguments if isinstance(a, np.ndarray)]
+        assert all(id(a) in values or id(a) in given for a in arrays), f"{line} has an array from nowhere"
         for once, again in zip(line.outputs, again_of(line, map(fresh, line.arguments)), strict=True):
             if id(once) not in values:  # an op may hand on its own argument
                 values[id(once)] = again

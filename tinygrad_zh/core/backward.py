@@ -86,9 +86,9 @@ def reachable(roots: Iterable[Source]) -> list[Call]:
 
 
 def walk(roots: dict[Source, Any], totals: dict[Source, Any], *, create_graph: bool = False,
-         retain_graph: bool = False) -> Generator[tuple[Any, ...], None, None]:
-    """Go backward from the roots and their gradients; every contribution is yielded, once it is added up, as the
-    fields of a Contribution.
+         retain_graph: bool = False) -> Generator[list[tuple[Any, ...]], None, None]:
+    """Go backward from the roots and their gradients; the contributions of each call are yielded, once they are
+    added up, as the fields of a Contribution.
 
     Ends with the gradient of each leaf in `totals`, and of each result that was a key of it. Nothing else changes.
     With create_graph the formulas run on Tensors, so that the gradients can be differentiated again.
@@ -104,7 +104,7 @@ def walk(roots: dict[Source, Any], totals: dict[Source, Any], *, create_graph: b
                     steps = _contributions(call, upstream, lift(call), gradients, mode)
             else:
                 steps = _contributions(call, upstream, call.saved, gradients, mode)
-            yield from steps
+            yield steps
         if not retain_graph:
             call.saved = None
     for source, gradient in gradients.items():
@@ -121,7 +121,7 @@ def _upstream(call: Call, gradients: dict[Source, Any], totals: dict[Source, Any
         if gradient is None:
             return None
         if type(gradient) is np.ndarray:
-            gradient.setflags(False)
+            gradient.setflags(False)  # type: ignore[call-arg]
         return [gradient] if not call.op.many else [(gradient,)]
     count = len(meta) if call.op.many else len(call.op.outputs)
     upstream = [gradients.pop((call, i), None) for i in range(count)]
@@ -133,7 +133,8 @@ def _upstream(call: Call, gradients: dict[Source, Any], totals: dict[Source, Any
     if all(gradient is None for gradient in upstream):
         return None
     like = next(g for g in upstream if g is not None)
-    filled = [np.zeros_like(like, shape=meta[i][0], dtype=meta[i][1]) if g is None else g for i, g in enumerate(upstream)]
+    filled = [np.zeros_like(like, shape=meta[i][0], dtype=meta[i][1]) if g is None else g
+              for i, g in enumerate(upstream)]
     return [tuple(filled)] if call.op.many else filled
 
 
@@ -168,36 +169,43 @@ def _contributions(call: Call, upstream: list[Any], saved: list[Any], gradients:
                    mode: Mode) -> list[tuple[Any, ...]]:
     """Run a call's backward formulas and add what they give to the gradients of its inputs."""
     steps = []
+    sources, tape, kernels = call.sources, mode.tape, mode.kernels
     for partial in call.plan.partials:
         function, slots, _, run, _, joint = partial
-        body = function if mode.kernels is None else mode.kernels.get(function, function)
+        body = function if kernels is None else kernels.get(function, function)
         try:
             raws = run(body, upstream, saved, call.attributes)
         except Exception as error:
             arguments, keywords = _bound(call, partial, upstream, saved)
-            raise explain(call.op, function.__name__, arguments, keywords, error, mode.tape) from cause(error)
-        pairs = zip(slots, _all_of(call, raws, slots), strict=True) if joint else ((slots[0], raws),)
-        if mode.tape is not None:
+            raise explain(call.op, function.__name__, arguments, keywords, error, tape) from cause(error)
+        if joint:
+            raws = _all_of(call, raws, slots)
+            pairs: Any = zip(slots, raws, strict=True)
+        else:
+            raws = raws if type(raws) is np.ndarray else _array(raws)
+            pairs = ((slots[0], raws),)
+        if tape is not None:
             arguments, keywords = _bound(call, partial, upstream, saved)
-            mode.tape.write("backward", function, arguments, keywords, raws if joint else (raws,),
-                            op=call.op, slots=slots, forward=call.line)
+            tape.write("backward", function, arguments, keywords, raws if joint else (raws,),
+                       op=call.op, slots=slots, forward=call.line)
         for slot, raw in pairs:
-            source = call.sources[slot]
+            source = sources[slot]
             if source is None:
                 continue
             shape, dtype = source[0].meta[source[1]] if type(source) is tuple else source.meta
             if type(raw) is np.ndarray and raw.shape == shape and raw.dtype is dtype:
                 contribution = raw
             else:
-                contribution = _conform(call, slot, raw, shape, dtype, mode.tape)
+                contribution = _conform(call, slot, raw, shape, dtype, tape)
             before = gradients.get(source)
-            after = contribution if before is None else _add(call, slot, before, contribution, mode.tape)
+            after = contribution if before is None else _add(call, slot, before, contribution, tape)
             gradients[source] = after
             steps.append((call, slot, upstream, raw, contribution, before, after, source))
     return steps
 
 
-def _bound(call: Call, partial: Partial, upstream: list[Any], saved: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+def _bound(call: Call, partial: Partial, upstream: list[Any],
+           saved: list[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """The arguments and keywords that a backward formula runs on."""
     return partial.bind(upstream, saved), {name: call.attributes[name] for name in partial.attributes}
 
@@ -206,13 +214,20 @@ def _all_of(call: Call, raws: Any, slots: tuple[int, ...]) -> Any:
     """What a backward for all inputs gave, if it is one partial for each."""
     if type(raws) is not tuple or len(raws) != len(slots):
         given = f"{len(raws)} of them" if type(raws) is tuple else f"a {type(raws).__name__}"
-        raise ValueError(f"the backward of {call.op.__name__} returns a tuple of {len(slots)} gradients, one for each of "
-                         f"{', '.join(call.op.inputs)}, not {given}")
-    return raws
+        raise ValueError(f"the backward of {call.op.__name__} returns a tuple of {len(slots)} gradients, one for each "
+                         f"of {', '.join(call.op.inputs)}, not {given}")
+    return tuple([_array(raw) for raw in raws])
+
+
+def _array(value: Any) -> Any:
+    """NumPy's scalar as the 0-d array that it stands for: formulas and kernels see arrays alone."""
+    return np.asarray(value) if isinstance(value, np.generic) else value
 
 
 def _add(call: Call, slot: int, before: Any, contribution: Any, tape: Any) -> Any:
     after = add(before, contribution)
+    if type(after) is not np.ndarray:
+        after = _array(after)
     if tape is not None:
         tape.write("accumulate", add, [before, contribution], {}, (after,), op=call.op, slot=slot, forward=call.line)
     return after
@@ -227,9 +242,9 @@ def _conform(call: Call, slot: int, raw: Any, shape: tuple[int, ...], dtype: Any
     gradient = raw
     if gradient.shape != shape:
         if not _broadcasts(shape, gradient.shape):
-            raise ValueError(f"the backward of {call.op.__name__} gave a gradient of shape {gradient.shape} for "
-                             f"input {_input(call, slot)} of shape {shape}; it has that shape, or one broadcast from it")
-        gradient = sum_to(raw, shape)
+            raise ValueError(f"the backward of {call.op.__name__} gave a gradient of shape {gradient.shape} for input "
+                             f"{_input(call, slot)} of shape {shape}; it has that shape, or one broadcast from it")
+        gradient = _array(sum_to(raw, shape))
         if tape is not None:
             tape.write("sum_to", sum_to, [raw, shape], {}, (gradient,), op=call.op, slot=slot, forward=call.line)
     if gradient.dtype != dtype:
@@ -285,8 +300,8 @@ def _linked(value: Any, source: Source | None) -> Any:
 def _root(tensor: Tensor, seed: Any, verb: str) -> Any:
     """The gradient that a backward pass starts from, checked."""
     if tensor.source is None:
-        raise RuntimeError(f"{verb}: nothing to differentiate; this tensor of shape {tensor.shape} was not computed from one "
-                           "with requires_grad=True (or it was computed under no_grad, or detached)")
+        raise RuntimeError(f"{verb}: nothing to differentiate; this tensor of shape {tensor.shape} was not computed "
+                           "from one with requires_grad=True (or it was computed under no_grad, or detached)")
     if seed is None:
         if tensor.size != 1:
             raise ValueError(f"{verb} starts from one number, this tensor has shape {tensor.shape}; "
@@ -304,14 +319,16 @@ def _root(tensor: Tensor, seed: Any, verb: str) -> Any:
     return seed if isinstance(seed, Tensor) and seed.dtype == tensor.dtype else array.astype(tensor.dtype)
 
 
-def backward_steps(root: Tensor, seed: Any = None, *, retain_graph: bool = False) -> Generator[Contribution, None, None]:
+def backward_steps(root: Tensor, seed: Any = None, *,
+                   retain_graph: bool = False) -> Generator[Contribution, None, None]:
     """`backward` as a generator of contributions. Leaves receive their gradients at the very end: a walk that is
     abandoned changes nothing. 中文：逐步反向传播。"""
     gradient = _root(root, seed, "backward")
     gradient = gradient.array if isinstance(gradient, Tensor) else gradient
     totals: dict[Source, Any] = {}
-    for step in walk({root.source: gradient}, totals, retain_graph=True):  # type: ignore[dict-item]
-        yield Contribution(*step)
+    for steps in walk({root.source: gradient}, totals, retain_graph=True):  # type: ignore[dict-item]
+        for step in steps:
+            yield Contribution(*step)
     commit(totals)
     if not retain_graph:
         release(root)
@@ -342,11 +359,10 @@ def commit(totals: dict[Source, Any]) -> None:
         if type(source) is not Accumulator:
             continue
         before = source.grad
-        after = total if before is None else add(before.array, total)
-        if tape is not None and before is None:
-            tape.write("gradient", keep, [total], {}, (after,), source=source)
-        elif tape is not None:
-            tape.write("gradient", add, [before.array, total], {}, (after,), source=source)
+        function, arguments = (keep, [total]) if before is None else (add, [before.array, total])
+        after = function(*arguments)
+        if tape is not None:
+            tape.write("gradient", function, arguments, {}, (after,), source=source)
         new.append((source, Tensor(freeze(after))))
     for source, gradient in new:
         source.grad = gradient
@@ -360,7 +376,7 @@ def release(root: Tensor) -> None:
 
 def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], grad_outputs: Any = None, *,
          retain_graph: bool | None = None, create_graph: bool = False,
-         allow_unused: bool = False) -> tuple[Tensor | None, ...]:
+         allow_unused: bool = False) -> tuple[Tensor, ...]:
     """∂(Σ outputs)/∂inputs as a tuple, leaving every `.grad` alone. 中文：求梯度。
 
     grad_outputs: upstream gradients, needed for outputs of more than one element. create_graph: the gradients
@@ -396,7 +412,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         if g is None and not allow_unused:
             raise RuntimeError(f"grad: the outputs do not depend on input {i} of shape {inputs[i].shape}; "
                                "allow_unused=True gives None for it")
-    return tuple(None if g is None else _as_tensor(g) for g in found)
+    return tuple([g if g is None else _as_tensor(g) for g in found])
 
 
 def _tensors(role: str, given: Any) -> list[Tensor]:
@@ -411,4 +427,4 @@ def _as_tensor(gradient: Any) -> Tensor:
     return gradient if isinstance(gradient, Tensor) else Tensor(freeze(gradient))
 
 
-Tensor.backward = backward
+Tensor.backward = backward  # type: ignore[method-assign, assignment]

@@ -21,15 +21,17 @@ def philox(seed: int) -> np.random.Generator:
 def manual_seed(seed: int) -> np.random.Generator:
     """Seed this context's generator and return it: initial weights, shuffling and dropout draw from it.
 
-    中文：设置随机种子。
+    Raises TypeError for what is no integer and ValueError for a negative one. 中文：设置随机种子。
 
     >>> import tinygrad_zh as tz
     >>> a = tz.manual_seed(7).random()
     >>> a == tz.manual_seed(7).random()
     True
     """
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)) or seed < 0:
-        raise ValueError(f"the seed is an integer ≥ 0, not {seed!r}")
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise TypeError(f"the seed is an integer ≥ 0, not {seed!r}")
+    if seed < 0:
+        raise ValueError(f"the seed is an integer ≥ 0, not {seed}")
     generator = philox(int(seed))
     _GENERATOR.set(generator)
     return generator
