@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_zh.core import Tensor, grad, tensor
+from tinygrad_zh.core import Tensor, grad, tensor, using
 from tinygrad_zh.core.tensor import leaf
 
 Inputs = Any
@@ -22,14 +22,23 @@ def _leaves(inputs: Inputs) -> tuple[list[Tensor], bool]:
 
 
 def _result(name: str, function: Callable[..., Any], leaves: Sequence[Tensor]) -> Tensor:
-    y = function(*leaves)
+    with using(grad=True):  # a derivative is asked for, under no_grad too
+        y = function(*leaves)
     if not isinstance(y, Tensor):
         raise TypeError(f"{name}: the function returns one tensor, not {type(y).__name__}")
     return y
 
 
+def _number(name: str, function: Callable[..., Any], leaves: Sequence[Tensor]) -> Tensor:
+    y = _result(name, function, leaves)
+    if y.size != 1:
+        raise ValueError(f"{name}: the function returns one number, not shape {y.shape}; reduce it (sum, mean), "
+                         "or use jacobian")
+    return y
+
+
 def _or_zeros(gradients: Sequence[Tensor | None], leaves: Sequence[Tensor]) -> list[Tensor]:
-    return [Tensor(np.zeros_like(x.array)) if g is None else g for g, x in zip(gradients, leaves, strict=True)]
+    return [leaf(np.zeros_like(x.array)) if g is None else g for g, x in zip(gradients, leaves, strict=True)]
 
 
 def _gradients(y: Tensor, leaves: Sequence[Tensor], seed: Any = None, create_graph: bool = False,
@@ -37,12 +46,13 @@ def _gradients(y: Tensor, leaves: Sequence[Tensor], seed: Any = None, create_gra
     """∂y/∂leaves; zeros where y does not depend on one."""
     if not y.requires_grad:
         return _or_zeros([None] * len(leaves), leaves)
-    found = grad(y, leaves, seed, create_graph=create_graph, retain_graph=create_graph or retain_graph, allow_unused=True)
+    found = grad(y, leaves, seed, create_graph=create_graph, retain_graph=create_graph or retain_graph,
+                 allow_unused=True)
     return _or_zeros(found, leaves)
 
 
-def _vectors(name: str, v: Any, like: Sequence[Tensor]) -> list[Tensor]:
-    given = list(v) if isinstance(v, (tuple, list)) and len(like) > 1 else [v]
+def _vectors(name: str, v: Any, like: Sequence[Tensor], single: bool) -> list[Tensor]:
+    given = [v] if single or not isinstance(v, (tuple, list)) else list(v)
     vectors = [x if isinstance(x, Tensor) else tensor(x) for x in given]
     if [x.shape for x in vectors] != [x.shape for x in like]:
         raise ValueError(f"{name}: v has shape {', '.join(str(x.shape) for x in vectors)}; "
@@ -61,7 +71,7 @@ def vjp(function: Callable[..., Tensor], inputs: Inputs, v: Any = None) -> tuple
     """
     leaves, single = _leaves(inputs)
     y = _result("vjp", function, leaves)
-    seed = None if v is None else _vectors("vjp", v, [y])[0]
+    seed = None if v is None else _vectors("vjp", v, [y], single=True)[0]
     products = _gradients(y, leaves, seed)
     return y.detach(), products[0] if single else tuple(products)
 
@@ -75,12 +85,12 @@ def jvp(function: Callable[..., Tensor], inputs: Inputs, v: Any) -> tuple[Tensor
     >>> tz.jvp(lambda x: x * x, tz.tensor([1.0, 2.0]), [1.0, 1.0])[1].tolist()
     [2.0, 4.0]
     """
-    leaves, _ = _leaves(inputs)
-    vectors = _vectors("jvp", v, leaves)
+    leaves, single = _leaves(inputs)
+    vectors = _vectors("jvp", v, leaves, single)
     y = _result("jvp", function, leaves)
     u = leaf(np.zeros_like(y.array), True)
     products = _gradients(y, leaves, u, create_graph=True)
-    total = Tensor(np.zeros_like(y.array))
+    total = leaf(np.zeros_like(y.array))
     for product, vector in zip(products, vectors, strict=True):
         if product.requires_grad:
             total = total + _gradients(product, [u], vector, retain_graph=True)[0]
@@ -95,10 +105,10 @@ def hvp(function: Callable[..., Tensor], inputs: Inputs, v: Any) -> tuple[Tensor
     [6.0, 12.0]
     """
     leaves, single = _leaves(inputs)
-    vectors = _vectors("hvp", v, leaves)
-    y = _result("hvp", function, leaves)
+    vectors = _vectors("hvp", v, leaves, single)
+    y = _number("hvp", function, leaves)
     slopes = _gradients(y, leaves, create_graph=True)
-    totals = [Tensor(np.zeros_like(x.array)) for x in leaves]
+    totals = [leaf(np.zeros_like(x.array)) for x in leaves]
     for slope, vector in zip(slopes, vectors, strict=True):
         if slope.requires_grad:
             totals = [t + h for t, h in zip(totals, _gradients(slope, leaves, vector, retain_graph=True), strict=True)]
@@ -122,7 +132,7 @@ def jacobian(function: Callable[..., Tensor], inputs: Inputs) -> Any:
         unit[i] = 1
         for row, g in zip(rows, _gradients(y, leaves, unit.reshape(y.shape), retain_graph=True), strict=True):
             row.append(g.array)
-    blocks = [Tensor(np.array(row, x.dtype).reshape(y.shape + x.shape)) for row, x in zip(rows, leaves, strict=True)]
+    blocks = [leaf(np.array(row, x.dtype).reshape(y.shape + x.shape)) for row, x in zip(rows, leaves, strict=True)]
     return blocks[0] if single else tuple(blocks)
 
 
@@ -138,7 +148,7 @@ def hessian(function: Callable[..., Tensor], inputs: Inputs) -> Any:
     leaves, single = _leaves(inputs)
 
     def slope(i: int) -> Callable[..., Tensor]:
-        return lambda *xs: _gradients(_result("hessian", function, xs), xs, create_graph=True)[i]
+        return lambda *xs: _gradients(_number("hessian", function, xs), xs, create_graph=True)[i]
 
     blocks = tuple(jacobian(slope(i), tuple(leaves)) for i in range(len(leaves)))
     return blocks[0][0] if single else blocks

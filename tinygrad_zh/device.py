@@ -44,14 +44,15 @@ def _cupy() -> Any:
 def freeze(value: Any) -> Any:
     """The result of a formula as an array that nobody can write to. NumPy's scalars become 0-d arrays.
 
-    What a view looks at is locked too: a view can be unlocked again as long as its base is writable. CuPy has no read-only arrays: there a result is only never handed out for writing.
+    What a view looks at is locked too: a view can be unlocked again as long as its base is writable.
+    CuPy has no read-only arrays: there a result is only never handed out for writing.
     """
     if isinstance(value, (np.ndarray, np.generic, float, int, bool)):
         array = np.asarray(value)
-        array.setflags(False)
+        array.setflags(write=False)
         base = array.base
         while isinstance(base, np.ndarray):
-            base.setflags(False)
+            base.setflags(write=False)
             base = base.base
         return array
     return value

@@ -198,7 +198,10 @@ def _contributions(call: Call, upstream: list[Any], saved: list[Any], gradients:
             else:
                 contribution = _conform(call, slot, raw, shape, dtype, tape)
             before = gradients.get(source)
-            after = contribution if before is None else _add(call, slot, before, contribution, tape)
+            if before is None:
+                after = contribution
+            else:
+                after = before + contribution if tape is None else _add(call, slot, before, contribution, tape)
             gradients[source] = after
             steps.append((call, slot, upstream, raw, contribution, before, after, source))
     return steps

@@ -19,7 +19,7 @@ class Mode(NamedTuple):
     kernels: Mapping[Callable[..., Any], Callable[..., Any]] | None = None
 
 
-MODE: ContextVar[Mode] = ContextVar("tinygrad_zh.mode", default=Mode())
+MODE: ContextVar[Mode] = ContextVar("tinygrad_zh.mode", default=Mode())  # noqa: B039, a NamedTuple is immutable
 
 
 @contextmanager

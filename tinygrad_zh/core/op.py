@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -53,7 +53,7 @@ class Call:
 
     __slots__ = ("attributes", "line", "meta", "op", "plan", "saved", "serial", "sources", "watches")
 
-    def __init__(self, op, plan, attributes, sources, saved, meta, line):  # type: ignore[no-untyped-def]
+    def __init__(self, op, plan, attributes, sources, saved, meta, line):
         self.op = op
         self.plan = plan
         self.attributes = attributes
@@ -138,7 +138,7 @@ class OpMeta(type):
 
         if cls.single:
             if type(results) is np.ndarray and results.base is None:
-                results.setflags(False)
+                results.setflags(False)  # type: ignore[call-arg]
             else:
                 results = freeze(results)
             outputs = (results,)
@@ -194,6 +194,10 @@ class Op(metaclass=OpMeta):
     aux: tuple[str, ...] = ()
     many = False
     defaults: dict[str, Any] = {}  # noqa: RUF012, forward's keyword defaults, read off by the metaclass
+
+    if TYPE_CHECKING:  # calling the class applies the op
+
+        def __new__(cls, *inputs: Any, **attributes: Any) -> Tensor: ...  # type: ignore[misc]
 
 
 # ---- when the class is made: what each backward names
@@ -283,7 +287,8 @@ def make_plan(cls: Any, need: int, count: int) -> Plan:
     answered = {slot for partial in partials for slot in partial.slots}
     for slot in range(count):
         if need >> slot & 1 and slot not in answered:
-            raise TypeError(f"{cls.__name__} has no gradient for its input {cls.inputs[slot]}; pass it as a constant (detach())")
+            raise TypeError(f"{cls.__name__} has no gradient for its input {cls.inputs[slot]}; "
+                            "pass it as a constant (detach())")
     aux = tuple(index for kind, index in saved if kind == "output" and index >= len(cls.outputs))
     keep = eval(f"lambda inputs, outputs: [{', '.join(_KEEP[kind].format(index) for kind, index in saved)}]",
                 {"shape": np.shape, "tuple": tuple, "map": map})
@@ -312,7 +317,7 @@ def own(x: Any) -> Any:
 
 def _tensors(cls: Any, outputs: tuple[Any, ...], call: Call | None) -> Any:
     if cls.many:
-        return tuple([Tensor(o, call and (call, i)) for i, o in enumerate(outputs)])
+        return tuple([Tensor(o, None if call is None else (call, i)) for i, o in enumerate(outputs)])
     made = [Tensor(outputs[i], (call, i) if call is not None and cls.upstream[i] else None)
             for i in range(len(cls.outputs))]
     return made[0] if len(made) == 1 else tuple(made)
@@ -343,8 +348,8 @@ def explain(cls: Any, function: str, arrays: Any, attributes: Any, error: Except
     fix = f"; the inputs are on {' and '.join(sorted(devices))}, move them with t.to(…)" if len(devices) > 1 else ""
     message = f"{cls.__name__}{'' if function == 'forward' else '.' + function}" \
               f"{f' ({formula[0]})' if formula else ''} cannot take {shapes}: {error}{fix}"
-    explained = next((kind for kind in _KINDS if isinstance(error, kind)), RuntimeError)(message)
-    explained.explained = True  # type: ignore[attr-defined]
+    explained: Any = next((kind for kind in _KINDS if isinstance(error, kind)), RuntimeError)(message)
+    explained.explained = True
     if tape is not None:
         tape.error(getattr(cls, function), arrays, attributes, cls, explained)
     return explained

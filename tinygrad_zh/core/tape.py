@@ -43,7 +43,7 @@ class Line:
 
     __slots__ = ("arguments", "function", "info", "keywords", "kind", "outputs")
 
-    def __init__(self, kind, function, arguments, keywords, outputs, info) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, kind, function, arguments, keywords, outputs, info):
         self.kind = kind
         self.function = function
         self.arguments = arguments

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -94,13 +94,13 @@ class Tensor:
         """
         if self.device != "cpu":
             raise TypeError(f'this tensor is on {self.device}; NumPy needs t.to("cpu").numpy()')
-        return self.data  # type: ignore[no-any-return]
+        return self.data
 
     def item(self) -> float | int | bool:
         """The one element as a Python number. Raises ValueError unless there is exactly one. 中文：取标量值。"""
         if self.size != 1:
             raise ValueError(f"item() needs a tensor of one element, this one has shape {self.shape}")
-        return self.data.item()  # type: ignore[no-any-return]
+        return self.data.item()
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""
@@ -180,7 +180,8 @@ class Tensor:
     def grad(self, value: Tensor | None) -> None:
         holder = self.retained if type(self.source) is tuple else self.source
         if holder is None:
-            raise RuntimeError("this tensor keeps no gradient: it does not require one, or is a result without retain_grad()")
+            raise RuntimeError("this tensor keeps no gradient: it does not require one, or is a result without "
+                               "retain_grad()")
         if value is not None and not isinstance(value, Tensor):
             raise TypeError(f"a gradient is a tensor or None, not {type(value).__name__}; use tz.tensor(…)")
         if value is not None and (value.shape != self.shape or value.dtype != self.dtype):
@@ -277,7 +278,9 @@ class Tensor:
     if TYPE_CHECKING:  # operators and methods that ops/methods.py registers
 
         def __getattr__(self, name: str) -> Any: ...
+        def backward(self, seed: Any = None, retain_graph: bool = False) -> None: ...
         def __getitem__(self, index: Any) -> Tensor: ...
+        def __iter__(self) -> Iterator[Tensor]: ...
         def __add__(self, other: Any) -> Tensor: ...
         def __radd__(self, other: Any) -> Tensor: ...
         def __sub__(self, other: Any) -> Tensor: ...

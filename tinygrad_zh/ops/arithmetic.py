@@ -441,7 +441,9 @@ def clip(x: Any, low: float | None = None, high: float | None = None) -> Tensor:
 
 
 def astype(x: Any, dtype: Any) -> Tensor:
-    """y = x in another dtype; the gradient comes back in x's own. To integers or booleans it is a constant. 中文：类型转换。
+    """y = x in another dtype; the gradient comes back in x's own. 中文：类型转换。
+
+    In integers or booleans it is a constant.
 
     Raises TypeError for a dtype that a tensor cannot hold.
     """

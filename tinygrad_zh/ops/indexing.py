@@ -103,7 +103,8 @@ def getitem(x: Any, index: Any) -> Tensor:
     for a floating one.
     """
     parts = index if isinstance(index, tuple) else (index,)
-    if all(isinstance(i, (int, np.integer, slice, type(None), type(Ellipsis))) and not isinstance(i, bool) for i in parts):
+    basic = (int, np.integer, slice, type(None), type(Ellipsis))
+    if all(isinstance(i, basic) and not isinstance(i, bool) for i in parts):
         return Slice(x, index=index)
     return Gather(x, tuple(map(_index, parts)) if isinstance(index, tuple) else _index(index))
 

@@ -90,7 +90,8 @@ def matmul(a: Any, b: Any) -> Tensor:
     """
     a_shape, b_shape = np.shape(getattr(a, "array", a)), np.shape(getattr(b, "array", b))
     if not a_shape or not b_shape:
-        raise ValueError(f"matmul multiplies vectors and matrices, not shapes {a_shape} and {b_shape}; use * for a number")
+        raise ValueError(f"matmul multiplies vectors and matrices, not shapes {a_shape} and {b_shape}; "
+                         "use * for a number")
     if a_shape[-1] != b_shape[-2 if len(b_shape) > 1 else 0]:
         raise ValueError(f"matmul: shapes {a_shape} and {b_shape} do not meet; the last axis of the first "
                          "must be as long as the second to last axis of the second")
@@ -112,7 +113,8 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     Raises ValueError for subscripts that do not fit the operands.
 
     >>> import tinygrad_zh as tz
-    >>> tz.functional.einsum("ij,ij->i", tz.tensor([[1.0, 2.0], [3.0, 4.0]]), tz.tensor([[1.0, 1.0], [2.0, 2.0]])).tolist()
+    >>> a, b = tz.tensor([[1.0, 2.0], [3.0, 4.0]]), tz.tensor([[1.0, 1.0], [2.0, 2.0]])
+    >>> tz.functional.einsum("ij,ij->i", a, b).tolist()
     [3.0, 14.0]
     """
     terms, result = _parse(subscripts, operands)

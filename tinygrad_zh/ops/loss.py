@@ -16,12 +16,12 @@ from tinygrad_zh.ops.indexing import labels
 from tinygrad_zh.ops.reduction import mean, sum
 
 
-def xlogy(x, y):  # type: ignore[no-untyped-def]
+def xlogy(x, y):
     """x ln y, 0 where x = 0"""
     return np.where(x == 0, 0, x * np.log(np.where(x == 0, 1, y)))
 
 
-def ratio(x, y):  # type: ignore[no-untyped-def]
+def ratio(x, y):
     """x / y, 0 where x = 0"""
     return np.where(x == 0, 0, x / np.where(x == 0, 1, y))
 
@@ -260,9 +260,10 @@ def huber_loss(p: Any, t: Any, reduction: str = "mean", delta: float = 1.0) -> T
 
 
 def cross_entropy(x: Any, t: Any, reduction: str = "mean") -> Tensor:
-    """L = −1/n Σᵢ Σ_c y_ic ln softmax(x)_ic, from logits x (…, C). Documents 001 §2.5.1, 004 §4.1 (F09, F10). 中文：交叉熵。
+    """L = −1/n Σᵢ Σ_c y_ic ln softmax(x)_ic, from logits x (…, C). 中文：交叉熵。
 
-    t: class labels (…), integers from 0 to C − 1; or distributions (…, C), floating. ∂/∂x = (softmax(x) − y) / n.
+    Documents 001 §2.5.1 and 004 §4.1 (F09, F10). ∂/∂x = (softmax(x) − y) / n.
+    t: class labels (…), integers from 0 to C − 1; or distributions (…, C), floating.
     Raises TypeError for labels that are no integers, IndexError for a label out of range, ValueError for shapes
     that do not fit.
 

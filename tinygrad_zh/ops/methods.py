@@ -40,6 +40,12 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.arange: np.arange, np.eye: np.eye,
 }  # fmt: skip
 
+METHODS: tuple[Callable[..., Any], ...] = (
+    R.sum, R.mean, R.var, R.std, R.max, R.min, R.prod, R.logsumexp, R.norm, R.argmax, R.argmin, S.reshape, S.flatten,
+    S.transpose, S.swapaxes, S.expand_dims, S.squeeze, S.broadcast_to, S.split, M.clip, M.astype, M.Exp, M.Log, M.Sqrt,
+    M.Abs, A.ReLU, A.Sigmoid, A.Tanh, A.Softmax,
+)  # fmt: skip
+
 
 def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **keywords: Any) -> Any:
     if "out" in keywords:
@@ -107,9 +113,7 @@ def _register() -> None:
         setattr(T, f"__{name}__", lambda self, other, op=op: op(self, other))
     for name, op in [("neg", M.Neg), ("abs", M.Abs), ("invert", M.Not)]:
         setattr(T, f"__{name}__", lambda self, op=op: op(self))
-    for function in (R.sum, R.mean, R.var, R.std, R.max, R.min, R.prod, R.logsumexp, R.norm, R.argmax, R.argmin,
-                     S.reshape, S.flatten, S.transpose, S.swapaxes, S.expand_dims, S.squeeze, S.broadcast_to, S.split,
-                     M.clip, M.astype, M.Exp, M.Log, M.Sqrt, M.Abs, A.ReLU, A.Sigmoid, A.Tanh, A.Softmax):
+    for function in METHODS:
         setattr(T, function.__name__.lower(), _method(function))
     T.__rand__, T.__ror__ = T.__and__, T.__or__
     T.__getitem__ = getitem

@@ -137,7 +137,8 @@ def _check_last_axis(name: str, x: Any, *parameters: Any) -> None:
         raise ValueError(f"{name} normalises the last axis, which shape {shape} does not have")
     for p in parameters:
         if getattr(p, "shape", ()) not in ((), shape[-1:]):
-            raise ValueError(f"{name}: the scale and shift have shape {shape[-1:]} for x of shape {shape}, not {p.shape}")
+            raise ValueError(f"{name}: the scale and shift have shape {shape[-1:]} for x of shape {shape}, "
+                             f"not {p.shape}")
 
 
 def batch_norm(x: Any, running_mean: Any, running_var: Any, gamma: Any, beta: Any, training: bool = False,

@@ -214,7 +214,8 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 def _divisor(name: str, n: int, ddof: float) -> float:
     if n - ddof <= 0:
-        raise ValueError(f"{name}: {n} values with ddof={ddof} leave nothing to divide by; it needs more than {ddof} values")
+        raise ValueError(f"{name}: {n} values with ddof={ddof} leave nothing to divide by; "
+                         f"it needs more than {ddof} values")
     return n - ddof
 
 

@@ -230,7 +230,7 @@ def split(x: Any, parts: int | list[int] | tuple[int, ...], axis: int = 0) -> tu
     ends = [min(end + length if end < 0 else end, length) for end in parts]
     if ends != sorted(ends) or (ends and ends[0] < 0):
         raise ValueError(f"split: the places {list(parts)} must rise from 0 to {length}")
-    return Split(x, axis=axis, ends=tuple(int(end) for end in ends))  # type: ignore[no-any-return]
+    return tuple(Split(x, axis=axis, ends=tuple(int(end) for end in ends)))
 
 
 def pad(x: Any, widths: Any, value: float = 0.0) -> Tensor:
