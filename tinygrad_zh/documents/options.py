@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 
@@ -16,3 +16,18 @@ class Options:
     batch_size: int | None = None
     seed: int = 0
     out: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"{name} is a number ≥ 1, not {value}")
+
+    def only(self, system: str, *meaningful: str) -> Options:
+        """These options, after a check that nothing is given but the meaningful ones and the seed."""
+        known = (*meaningful, "seed")
+        given = [field.name for field in fields(self) if getattr(self, field.name) != field.default]
+        useless = [name for name in given if name not in known]
+        if useless:
+            raise ValueError(f"{system} has no use for {', '.join(useless)}; it takes {', '.join(known)}")
+        return self

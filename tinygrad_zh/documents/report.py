@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_zh.i18n import text
+from tinygrad_zh.i18n import display_width, pad, text
+from tinygrad_zh.train import Callback, History, Run
+from tinygrad_zh.train.progress import figures
 
 
 def say(key: str, **values: Any) -> None:
@@ -17,3 +20,33 @@ def heading(system: str, **values: Any) -> None:
     say(f"system.{system}")
     say(f"{system}.data", **values)
     print()
+
+
+def table(*rows: Sequence[str]) -> None:
+    """Print rows, the first one the head, in columns: the first column to the left, figures to the right."""
+    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
+    print()
+    for first, *others in rows:
+        cells = [pad(cell, width, ">") for cell, width in zip(others, widths[1:], strict=True)]
+        print("  ".join([pad(first, widths[0]), *cells]))
+    print(flush=True)
+
+
+class Milestones(Callback):
+    """Print a line for every tenth of the epochs, where one a single epoch would be a thousand lines."""
+
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_epoch(self, run: Run) -> None:
+        if run.epoch % max(1, self.epochs // 10) == 0:
+            epoch = text("train.epoch", epoch=run.epoch, epochs=self.epochs)
+            print(epoch, figures({name: values[-1] for name, values in run.history.items()}), sep="  ", flush=True)
+
+
+def complete(history: History) -> History:
+    """The history of a run that went to its end. After Ctrl-C it raises KeyboardInterrupt: the figures of half a
+    run are not those of the document's system."""
+    if history.stopped:
+        raise KeyboardInterrupt
+    return history
