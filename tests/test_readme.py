@@ -1,4 +1,4 @@
-"""The READMEs: the same in both languages, their commands exist, their code runs, their tables are the measured ones."""
+"""The READMEs: the same in both languages; their commands exist, their code runs, their tables are measured."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_both_have_the_same_sections_commands_code_links_and_tables() -> None:
     en, zh = text("en"), text("zh")
     assert [len(m) for m in re.findall(r"^#+", en, re.M)] == [len(m) for m in re.findall(r"^#+", zh, re.M)]
     assert blocks("en", "sh") == blocks("zh", "sh")
-    assert [without_comments(b) for b in blocks("en", "python")] == [without_comments(b) for b in blocks("zh", "python")]
+    assert list(map(without_comments, blocks("en", "python"))) == list(map(without_comments, blocks("zh", "python")))
     assert re.findall(r"<!--.*?-->", en) == re.findall(r"<!--.*?-->", zh)
     assert en.count("\n|") == zh.count("\n|")
     commands = [set(re.findall(r"`(tinygrad-zh [^`]+|python [^`]+)`", readme)) for readme in (en, zh)]

@@ -60,7 +60,7 @@ def test_a_wrong_gradient_stops_the_main_job(monkeypatch: pytest.MonkeyPatch, tm
 
     monkeypatch.setattr(ReLU, "backward", staticmethod(lambda dy, y: dy))
     monkeypatch.setattr(ReLU, "plans", {})
-    with pytest.raises(ValueError, match="gradient|梯度"):
+    with pytest.raises(ValueError, match=r"gradient|梯度"):
         s3.run(Options(epochs=1, out=tmp_path))
 
 
@@ -91,7 +91,7 @@ def test_the_shipped_digits_are_learnt_to_0_93() -> None:
 
 @pytest.mark.mnist
 @pytest.mark.slow
-@pytest.mark.skipif("TINYGRAD_ZH_MNIST" not in os.environ, reason="TINYGRAD_ZH_MNIST names no folder or archive of MNIST")
+@pytest.mark.skipif("TINYGRAD_ZH_MNIST" not in os.environ, reason="TINYGRAD_ZH_MNIST names no MNIST files")
 def test_two_epochs_of_mnist() -> None:
     options = Options(data="mnist", source=os.environ.get("TINYGRAD_ZH_MNIST"), epochs=2)
     tz.manual_seed(0)
