@@ -44,9 +44,11 @@ SYSTEMS = {
     },
     "s5 ames": {
         "en": ("S5 on real prices of houses in Ames, two features", "–",
-               "R² {ames_r2:.3f} (least squares {ames_least_squares_r2:.3f}), MSE {ames_mse:.3f} (the mean {ames_mean_mse:.2f})"),
+               "R² {ames_r2:.3f} (least squares {ames_least_squares_r2:.3f}), "
+               "MSE {ames_mse:.3f} (the mean {ames_mean_mse:.2f})"),
         "zh": ("S5 用于艾姆斯的真实房价，两个特征", "–",
-               "R² {ames_r2:.3f}（最小二乘 {ames_least_squares_r2:.3f}），MSE {ames_mse:.3f}（均值 {ames_mean_mse:.2f}）"),
+               "R² {ames_r2:.3f}（最小二乘 {ames_least_squares_r2:.3f}），"
+               "MSE {ames_mse:.3f}（均值 {ames_mean_mse:.2f}）"),
     },
     "s6": {
         "en": ("S6: 3–10–10–1, two training points, α = 0.01", "no figure for its 10 epochs",

@@ -29,7 +29,8 @@ def run(arguments: argparse.Namespace) -> int:
     name = arguments.op.lower().replace("_", "")
     if name not in ops:
         near = difflib.get_close_matches(name, ops, 3, 0.4)
-        raise ValueError(text("cli.formulas.unknown", op=arguments.op, near=", ".join(ops[n].__name__ for n in near) or "–"))
+        names = ", ".join(ops[n].__name__ for n in near) or "–"
+        raise ValueError(text("cli.formulas.unknown", op=arguments.op, near=names))
     _show(ops[name])
     return 0
 

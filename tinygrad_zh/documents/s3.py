@@ -44,7 +44,8 @@ def images(options: Options) -> tuple[data.Images, data.Images]:
     if options.data not in (None, "digits") or options.source:
         raise ValueError(f'S3 has data "digits" and "mnist" (and --source only for mnist), not {options.data!r}')
     every = data.digits()
-    x, x_out, y, y_out = data.train_test_split(every.pixels, every.labels, test_size=1000, seed=0, stratify=every.labels)
+    x, x_out, y, y_out = data.train_test_split(every.pixels, every.labels, test_size=1000, seed=0,
+                                               stratify=every.labels)
     return data.Images(x, y), data.Images(x_out, y_out)
 
 

@@ -31,4 +31,5 @@ def _tensors(path: Path) -> str:
     state = load(path)
     width = max((len(name) for name in state), default=0) + 4
     rows = [pad(name, width) + pad(str(array.dtype), 10) + str(array.shape) for name, array in state.items()]
-    return "\n".join([*rows, text("cli.summary.file", tensors=len(state), numbers=f"{sum(a.size for a in state.values()):,}")])
+    numbers = sum(array.size for array in state.values())
+    return "\n".join([*rows, text("cli.summary.file", tensors=len(state), numbers=f"{numbers:,}")])
