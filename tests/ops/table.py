@@ -63,6 +63,8 @@ class Row:
 
 # ---- cases
 
+ANY = shapes()
+
 
 @st.composite
 def calls(draw: DrawFn, inputs: SearchStrategy[Sequence[Shape]], *values: Values, **keywords: Any) -> Case:
@@ -74,17 +76,19 @@ def calls(draw: DrawFn, inputs: SearchStrategy[Sequence[Shape]], *values: Values
     return Case(arrays, {name: draw(of) for name, of in keywords.items()}, draw(seeds))
 
 
-def unary(*values: Values, of: SearchStrategy[Shape] | None = None, **keywords: Any) -> SearchStrategy[Case]:
-    return calls((shapes() if of is None else of).map(lambda shape: (shape,)), *values, **keywords)
+def unary(*values: Values, of: SearchStrategy[Shape] = ANY, **keywords: Any) -> SearchStrategy[Case]:
+    return calls(of.map(lambda shape: (shape,)), *values, **keywords)
 
 
 def binary(*values: Values, **keywords: Any) -> SearchStrategy[Case]:
     return calls(broadcastable(2), *values, **keywords)
 
 
-def alike(count: int, *values: Values, least: int = 0, **keywords: Any) -> SearchStrategy[Case]:
+def alike(
+    count: int, *values: Values, of: SearchStrategy[Shape] = ANY, least: int = 0, **keywords: Any
+) -> SearchStrategy[Case]:
     """Arrays of one shape."""
-    return calls(shapes().map(lambda s: (tuple(max(n, least) for n in s),) * count), *values, **keywords)
+    return calls(of.map(lambda s: (tuple(max(n, least) for n in s),) * count), *values, **keywords)
 
 
 def booleans(rng: np.random.Generator, shape: Shape) -> Any:
@@ -107,6 +111,11 @@ def even_tenths(rng: np.random.Generator, shape: Shape) -> Any:
 
 def odd_tenths(rng: np.random.Generator, shape: Shape) -> Any:
     return even_tenths(rng, shape) + 0.1
+
+
+def exponents(rng: np.random.Generator, shape: Shape) -> Any:
+    """Fractions and integers, 0 and 1 among them."""
+    return np.where(rng.random(shape) < 0.5, real(rng, shape), rng.integers(-1, 3, shape))
 
 
 def with_zeros(rng: np.random.Generator, shape: Shape) -> Any:
@@ -258,9 +267,9 @@ def batches(count: int, max_dims: int) -> SearchStrategy[tuple[Shape, ...]]:
 def matrices(draw: DrawFn) -> Case:
     n, k, m = (draw(st.integers(0, 3)) for _ in range(3))
     left, right = draw(batches(2, max_dims=2))
-    a = draw(st.sampled_from([(k,), (*left, n, k), (*left, n, k)]))
-    b = draw(st.sampled_from([(k,), (*right, k, m), (*right, k, m)]))
-    return draw(calls(st.just((a, b)), real))
+    matrices = (*left, n, k), (*right, k, m)
+    inputs = st.sampled_from([matrices, matrices, (matrices[0], (k,)), ((k,), matrices[1])])
+    return draw(calls(inputs, real))
 
 
 @st.composite
@@ -342,7 +351,7 @@ def array_indices(shape: Shape) -> SearchStrategy[Any]:
     every = hnp.integer_array_indices(shape, result_shape=result)
     first = hnp.integer_array_indices(shape[:1], result_shape=result).map(lambda index: index[0])
     truth = hnp.arrays(np.bool_, shape) | hnp.arrays(np.bool_, shape[:1])
-    beside = first.flatmap(lambda i: st.sampled_from([i, (i,), (i, ...), (None, i), (i, None), i.tolist()]))
+    beside = first.flatmap(lambda i: st.sampled_from([i, (i,), (i, ...), (None, i), (i, None)]))
     return every | beside | truth | first.map(lambda i: (..., i % shape[-1]))
 
 
@@ -443,7 +452,7 @@ ARITHMETIC = [
     Row("neg", F.neg, np.negative, unary(real)),
     Row("pow", F.pow, lambda x, p: np.power(x, p), unary(away_from(0, by=0.3), p=EXPONENTS), rounds=True),
     Row("pow of a fraction", F.pow, lambda x, p: np.power(x, p), unary(POSITIVE, p=FRACTIONS), rounds=True),
-    Row("pow of an array", F.pow, each(math.pow), binary(POSITIVE, real), rounds=True),
+    Row("pow of an array", F.pow, each(math.pow), binary(POSITIVE, exponents), rounds=True),
     Row("exp", F.exp, each(math.exp), unary(real), rounds=True),
     Row("log", F.log, each(math.log), unary(POSITIVE), rounds=True),
     Row("log1p", F.log1p, each(math.log1p), unary(between(-0.6, 4)), rounds=True),
@@ -533,6 +542,8 @@ SHAPES = [
 INDEXING = [
     Row("getitem", F.getitem, lambda x, index: x[index], indexed(basic_indices)),
     Row("getitem of arrays", F.getitem, lambda x, index: x[index], indexed(array_indices)),
+    Row("getitem of lists", F.getitem, lambda x, index: x[np.array(index, int)],
+        indexed(lambda shape: st.lists(an_axis(shape[0]), max_size=4))),
     Row("unslice", indexing.Unslice, scattered, indexed(basic_indices, scatter=True)),
     Row("scatter-add", lambda x, index, shape: indexing.ScatterAdd(x, index, shape=shape), scattered,
         indexed(array_indices, scatter=True)),
@@ -541,6 +552,7 @@ INDEXING = [
 
 LINEAR = [
     Row("matmul", F.matmul, matmul, matrices()),
+    Row("matmul of vectors", F.matmul, np.vdot, alike(2, real, of=shapes(1, 1))),
     Row("einsum", lambda *xs, subscripts: F.einsum(subscripts, *xs),
         lambda *xs, subscripts: np.einsum(subscripts, *xs), contractions()),
 ]

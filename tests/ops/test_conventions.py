@@ -14,9 +14,11 @@ from tinygrad_zh.ops.conventions import CONVENTIONS, Convention
 CHINESE = re.compile(r"[\u3000-\u303f\u3400-\u9fff\uff00-\uffef]")
 FUNCTIONS = {name: getattr(tz.functional, name) for name in tz.functional.__all__}
 
+UPSTREAM = -4.0  # not 1, so that a backward which forgets it is noticed; a power of 2, so that nothing rounds
+
 
 def evaluate(row: Convention, dtype):
-    """The value, and the gradient of each input that has one."""
+    """The value, and the gradient under UPSTREAM of each input that has one."""
     inputs = {name: tz.tensor(value) for name, value in row.inputs.items()}
     for name in row.gradient:
         inputs[name] = tz.tensor(row.inputs[name], dtype, requires_grad=True)
@@ -25,7 +27,7 @@ def evaluate(row: Convention, dtype):
         if not row.gradient:
             assert not y.requires_grad
             return y, ()
-        return y, tz.grad(y, [inputs[name] for name in row.gradient], np.ones(y.shape))
+        return y, tz.grad(y, [inputs[name] for name in row.gradient], np.full(y.shape, UPSTREAM))
 
 
 def check_convention(row: Convention, dtype) -> None:
@@ -34,7 +36,7 @@ def check_convention(row: Convention, dtype) -> None:
     np.testing.assert_allclose(y.numpy(), np.asarray(row.value), rtol=rtol, atol=0, strict=False)
     assert y.shape == np.shape(row.value)
     for gradient, (name, expected) in zip(gradients, row.gradient.items(), strict=True):
-        np.testing.assert_allclose(gradient.numpy(), np.asarray(expected), rtol=rtol, atol=0, err_msg=name)
+        np.testing.assert_allclose(gradient.numpy(), UPSTREAM * np.asarray(expected), rtol=rtol, atol=0, err_msg=name)
         assert gradient.dtype == dtype
 
 

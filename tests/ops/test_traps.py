@@ -406,6 +406,13 @@ def test_prod_with_zeros_is_right_to_the_third_order(x):
     assert gradient_of(h[1], t).tolist() == [0, 0, 1]
 
 
+def test_the_mixed_second_derivative_of_a_power_is_right_at_exponent_0():
+    """∂²aᵇ/∂a∂b = aᵇ⁻¹ (1 + b ln a), which is 1/a at b = 0."""
+    a, b = leaf(4.0), leaf(0.0)
+    (g,) = tz.grad(a**b, a, create_graph=True)
+    assert (g.item(), gradient_of(g, b)) == (0.0, 0.25)
+
+
 def test_an_index_taken_twice_adds_up_to_the_second_order():
     x = leaf([2.0, 3.0])
     y = x[[0, 0]] ** 3

@@ -119,11 +119,12 @@ class Power(Op):
         return a**b
 
     def backward_a(dy, a, b):
-        return dy * np.where(b == 0, 0, b * a ** np.where(b == 0, 1, b - 1))
+        flat = (a == 0) & (b == 0)
+        return dy * (b * np.where(flat, 1, a) ** (b - 1))
 
     def backward_b(dy, a, b, y):
         vanishing = (a == 0) & (b >= 0)
-        return dy * np.where(vanishing, 0, y * np.log(np.where(vanishing, 1, a)))
+        return dy * (y * np.log(np.where(vanishing, 1, a)))
 
 
 class Exp(Op):

@@ -131,6 +131,11 @@ POWERS = (
         "aᵇ ln a is 0·(−∞) at a = 0; its limit is 0.",
     ),
     Convention(
+        "pow(a, b)", {"a": 0.0, "b": -1.0}, inf, {"a": -inf, "b": -inf},
+        "0⁻¹ = ∞，斜率也是无穷，不做截断。",
+        "0⁻¹ = ∞, and so are its slopes; nothing is clamped.",
+    ),
+    Convention(
         "pow(a, b)", {"a": -2.0, "b": 3.0}, -8.0, {"a": 12.0, "b": nan},
         "底数为负时，aᵇ 只在整数 b 处是实数，沿 b 没有斜率。",
         "With a negative base aᵇ is real at integers b only, so there is no slope in b.",
