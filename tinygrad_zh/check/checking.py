@@ -69,7 +69,7 @@ def gradcheck(fn_or_op: Callable[..., Any], *inputs: Any, grad: Any = None, orde
             problem = TensorProblem(fn_or_op, arrays, title, names)
             if order == 2:
                 outputs, _ = problem.forward(hygiene.copies(problem.points))
-                problem = SecondOrder(problem, random_upstream(outputs, philox(seed)))
+                problem = SecondOrder(problem, outputs, random_upstream(outputs, philox(seed)))
         return check(problem, upstream=upstream if order == 1 else None, order=order, method=method, seed=seed,
                      rtol=rtol, max_elements=max_elements)
 
@@ -88,14 +88,14 @@ def check(problem: Problem, *, upstream: Any = None, order: int = 1, method: str
             return
         upstreams = upstreams_of(problem, outputs, upstream, rng)
         claims = [[np.array(g) for g in pull(u)] for u in upstreams]
-        malformed = list(check_form(problem, claims[0], lambda i: measured(problem, upstreams, i)))
-        yield from malformed
-        if malformed:
-            return
-        comparing = Comparing(problem, upstreams, claims, outputs, method, max(rtol, problem.tolerance), largest_step)
+        malformed = check_form(problem, claims[0], lambda i: measured(problem, upstreams, i))
+        yield from malformed.values()
+        comparing = Comparing(problem, upstreams, claims, outputs, method, max(rtol, problem.tolerance), largest_step,
+                              malformed)
         yield from comparing.one_by_one(directions.elements(claims[0], max_elements, rng), rows)
         yield from comparing.together(rng, rows)
-        yield from hygiene.check_backward(problem, upstreams[0], claims[0])
+        if not malformed:
+            yield from hygiene.check_backward(problem, upstreams[0], claims[0])
 
     failures: list[Failure] = []
     try:
@@ -107,7 +107,7 @@ def check(problem: Problem, *, upstream: Any = None, order: int = 1, method: str
 
 def random_upstream(outputs: Sequence[Array], rng: np.random.Generator) -> list[Array]:
     """Random signs, and random sizes from ½ to 1½ so that contributions cannot cancel by chance."""
-    return [rng.choice([-1.0, 1.0], y.shape) * rng.uniform(0.5, 1.5, y.shape) for y in outputs]
+    return [np.asarray(rng.choice([-1.0, 1.0], y.shape) * rng.uniform(0.5, 1.5, y.shape)) for y in outputs]
 
 
 def upstreams_of(problem: Problem, outputs: Sequence[Array], given: Any, rng: np.random.Generator) -> list[list[Array]]:

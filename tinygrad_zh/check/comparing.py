@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
 from tinygrad_zh.check import diagnosis, directions
-from tinygrad_zh.check.differences import Array, Line, first_step, ladder
+from tinygrad_zh.check.differences import Array, Line, ladder
 from tinygrad_zh.check.directions import Direction
-from tinygrad_zh.check.problem import Problem
+from tinygrad_zh.check.problem import Problem, largest
 from tinygrad_zh.check.report import Comparison, Failure
 from tinygrad_zh.check.verdict import Claim, NotAnalyticError, Verdict, judge
+
+ROUNDING = 1e-11  # of the largest claim: smaller ones may be the rounding of what cancels inside f
+CANCELLING = 1e-10  # of Σ |g d|, whose terms cancel along a dense direction
 
 Upstreams = Sequence[Sequence[Array]]
 
@@ -35,7 +38,7 @@ def line(problem: Problem, upstreams: Array, direction: Direction) -> Line:
             return None
         return values if np.isfinite(values).all() else None
 
-    return Line(evaluate, upstreams, direction.size(problem.points))
+    return Line(evaluate, upstreams, direction.size(problem.points), problem.scale)
 
 
 def evaluate_complex(problem: Problem, points: Sequence[Array]) -> Array:
@@ -52,13 +55,16 @@ def evaluate_complex(problem: Problem, points: Sequence[Array]) -> Array:
 # ---- form
 
 
-def check_form(problem: Problem, claims: Sequence[Array], measure: Callable[[int], Array]) -> Iterator[Failure]:
+def check_form(problem: Problem, claims: Sequence[Array], measure: Callable[[int], Array]) -> dict[int, Failure]:
     """Each gradient has the shape and the precision of its input; `measure` gives the right one."""
+    malformed = {}
     for i, (name, x, g) in enumerate(zip(problem.names, problem.points, claims, strict=True)):
         if g.shape != x.shape:
-            yield Failure("shape", name, *diagnosis.diagnose_shape(g, measure(i)))
+            malformed[i] = Failure("shape", name, *diagnosis.diagnose_shape(g, measure(i)))
         elif g.dtype.kind == "f" and g.dtype.itemsize < problem.dtypes[i].itemsize:
-            yield Failure("dtype", name, "dtype", {"dtype": str(g.dtype), "wanted": str(problem.dtypes[i])})
+            values = {"dtype": str(g.dtype), "wanted": str(problem.dtypes[i])}
+            malformed[i] = Failure("dtype", name, "dtype", values)
+    return malformed
 
 
 def measured(problem: Problem, upstreams: Upstreams, i: int) -> Array:
@@ -66,8 +72,9 @@ def measured(problem: Problem, upstreams: Upstreams, i: int) -> Array:
     weights = flat(upstreams[0])[None]
     result = np.empty(problem.points[i].shape)
     for j in range(result.size):
-        along = line(problem, weights, Direction({i: j}))
-        result.flat[j] = ladder(along, first_step(along.size)).value[0]
+        direction = Direction({i: j})
+        start = direction.first_step(problem.points, np.inf)
+        result.flat[j] = ladder(line(problem, weights, direction), start).value[0]
     return result
 
 
@@ -75,10 +82,11 @@ def measured(problem: Problem, upstreams: Upstreams, i: int) -> Array:
 
 
 class Comparing:
-    """The claims of one problem under comparison. largest_step: where ladders start at most."""
+    """The claims of one problem under comparison. largest_step: where ladders start at most.
+    failed: inputs that need no comparison any more."""
 
     def __init__(self, problem: Problem, upstreams: Upstreams, claims: Sequence[Sequence[Array]],
-                 outputs: Sequence[Array], method: str, rtol: float, largest_step: float):
+                 outputs: Sequence[Array], method: str, rtol: float, largest_step: float, failed: Iterable[int]):
         self.problem = problem
         self.upstreams = np.stack([flat(u) for u in upstreams])
         self.claims = claims
@@ -86,16 +94,19 @@ class Comparing:
         self.method = method
         self.rtol = rtol
         self.largest_step = largest_step
-        self.failed: set[int] = set()
+        self.rounding = ROUNDING * np.array([largest(claim) for claim in claims])
+        self.failed = set(failed)
         self.sampled: set[int] = set()
 
     def judge(self, direction: Direction) -> list[Verdict]:
         """One verdict for each upstream gradient."""
         along = line(self.problem, self.upstreams, direction)
         terms = [direction.terms(claim) for claim in self.claims]
-        is_dense = not any(isinstance(part, int) for part in direction.parts.values())
-        claim = Claim(np.array([t.sum() for t in terms]), np.array([np.abs(t).sum() for t in terms]), is_dense)
-        return judge(along, claim, self.method, min(first_step(along.size), self.largest_step), self.rtol)
+        dense = not any(isinstance(part, int) for part in direction.parts.values())
+        rounding = self.rounding + (CANCELLING * np.array([np.abs(t).sum() for t in terms]) if dense else 0.0)
+        claim = Claim(np.array([t.sum() for t in terms]), rounding, dense)
+        start = direction.first_step(self.problem.points, self.largest_step)
+        return judge(along, claim, self.method, start, self.rtol)
 
     def row(self, direction: Direction, verdicts: Sequence[Verdict]) -> Comparison:
         """What the report shows of a direction: the first upstream gradient that fails, or the first one."""
@@ -110,6 +121,8 @@ class Comparing:
     def one_by_one(self, chosen: Sequence[Sequence[int]], rows: list[Comparison]) -> Iterator[Failure]:
         """Move one element at a time; what an input's elements have in common is its diagnosis."""
         for i, positions in enumerate(chosen):
+            if i in self.failed:
+                continue
             if len(positions) < self.problem.points[i].size:
                 self.sampled.add(i)
             verdicts = []
@@ -142,7 +155,7 @@ class Comparing:
         that was not in the sample shows here."""
         usable = [i for i in range(len(self.problem.points))
                   if i not in self.failed and all(np.isfinite(claim[i]).all() for claim in self.claims)]
-        for direction in directions.dense(self.problem.points, usable, rng):
+        for direction in directions.dense(self.problem.points, usable, self.sampled, rng):
             if self.failed & direction.parts.keys():
                 continue
             verdicts = self.judge(direction)

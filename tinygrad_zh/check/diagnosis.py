@@ -37,14 +37,13 @@ def diagnose(analytic: Array, numeric: Array, wrong: Array, x: Array, y: Array, 
         return "not_measured", {}
     if not analytic.any():
         return "zero", {}
-    found = _factor(analytic, numeric) or _signs(analytic, numeric)
-    if found is None and whole:
-        shape = x.shape
-        found = _places(analytic.reshape(shape), numeric.reshape(shape))
-        if found is None and y.shape == shape:
-            found = _missing(analytic.reshape(shape), numeric.reshape(shape), x, y)
-    if found is None and np.ptp(analytic - numeric) <= ALIKE * np.abs(analytic - numeric).max():
-        found = "offset", {"value": f"{float((analytic - numeric)[0]):.6g}"}
+    found = _factor(analytic, numeric) or _offset(analytic, numeric)
+    if found is None and not alike(analytic, numeric):
+        found = _signs(analytic, numeric)
+        if found is None and whole:
+            found = _places(analytic.reshape(x.shape), numeric.reshape(x.shape))
+        if found is None and whole and y.shape == x.shape:
+            found = _missing(analytic.reshape(x.shape), numeric.reshape(x.shape), x, y)
     if found is None and whole:
         found = _only_at(wrong.reshape(x.shape), x)
     return found or ("elements", {"wrong": str(int(wrong.sum())), "all": str(wrong.size)})
@@ -76,6 +75,14 @@ def spelled(c: float) -> str:
         return f"1 {'+' if c > 1 else '−'} {abs(c - 1):.1e}"
     simple = Fraction(c).limit_denominator(100)
     return str(simple) if simple and abs(float(simple) / c - 1) < 1e-7 else f"{c:.4g}"
+
+
+def _offset(analytic: Array, numeric: Array) -> Words | None:
+    """analytic = numeric + c."""
+    added = analytic - numeric
+    if added.size > 1 and np.ptp(added) <= ALIKE * np.abs(added).max():
+        return "offset", {"value": f"{added[0]:.4g}"}
+    return None
 
 
 def _signs(analytic: Array, numeric: Array) -> Words | None:

@@ -24,6 +24,9 @@ UNIT = float(np.finfo(np.float64).eps) / 2
 
 GOOD = 1e-9  # a relative error bar that needs no further halving
 HALVINGS = 45
+FAIR = 1e-4  # one that is worth keeping
+NOISY = 100  # a row so much worse than the best: noise has taken over, and below it everything is steps
+LUCK = 3
 COLUMNS = 6  # higher orders than 12 only add up rounding
 COMPLEX_STEP = 1e-20
 
@@ -40,14 +43,15 @@ class Line:
     """φₖ(t) = Σ uₖ · f(x + t d): f along a direction, seen through each upstream gradient uₖ.
 
     evaluate: t -> the outputs as one vector, None outside f's domain. upstreams: one row an upstream gradient.
-    size: the largest |x| that moves, which says how well x + t d is represented.
+    size: the largest |x| that moves, which says how well x + t d is represented. scale: of what cancels inside f.
     """
 
-    def __init__(self, evaluate: Callable[[complex], Array | None], upstreams: Array, size: float):
+    def __init__(self, evaluate: Callable[[complex], Array | None], upstreams: Array, size: float, scale: float = 0.0):
         self.evaluate = evaluate
         self.upstreams = upstreams
         self.weights = np.abs(upstreams)
         self.size = size
+        self.scale = scale
         self.seen: dict[float, Array | None] = {}
 
     def at(self, t: float) -> Any:
@@ -64,12 +68,12 @@ class Line:
             return nothing, nothing
         change = high - low
         slope = self.upstreams @ change / (b - a)
-        moved = (np.abs(low) + np.abs(high)) * (change != 0)
+        moved = (np.abs(low) + np.abs(high) + 2 * self.scale) * (change != 0)
         return slope, UNIT * (self.weights @ moved + np.abs(slope) * self.size) / (b - a)
 
     def through(self, k: int) -> Line:
         """The same line seen through one upstream gradient alone."""
-        line = Line(self.evaluate, self.upstreams[k : k + 1], self.size)
+        line = Line(self.evaluate, self.upstreams[k : k + 1], self.size, self.scale)
         line.seen = self.seen
         return line
 
@@ -88,35 +92,42 @@ def power_of_two(step: float) -> float:
     return 2.0 ** math.floor(math.log2(step))
 
 
-def first_step(size: float) -> float:
-    """Where a ladder starts: an eighth, and more where x is large."""
-    return power_of_two(0.125 * max(1.0, size) ** 0.5)
-
-
 def richardson(quotient: Callable[[float], tuple[Array, Array]], start: float, base: int) -> Slope:
-    """The limit of quotient(h) for h → 0, if its error is c₁ qʰ + c₂ q²ʰ + … in powers of h (base 2) or h² (base 4).
+    """The limit of quotient(h) for h → 0, if its error is a series in h (base 2) or h² (base 4).
 
-    Row i of the table extrapolates the quotients of steps start / 2ⁱ and before; of all entries the one with the
-    smallest error bar is returned: by how much it differs from its two parents, and the rounding.
+    Row i of the table extrapolates the quotients of start / 2ⁱ and the steps before. An entry's error bar is how much
+    it differs from its two parents, and the rounding; the entry with the smallest bar is returned. Once a row has not
+    improved on the one before, f is noisy or not yet its series, and agreement may be luck: from there on a bar is no
+    smaller than those of the LUCK rows before.
     """
     value = step = error = np.nan
+    regular: Any = True
     above: list[Array] = []
+    bars: list[Array] = []  # the smallest of each row
     h = start
     for _ in range(HALVINGS):
         slope, noise = quotient(h)
         if not np.isfinite(slope).all():
-            above = []
+            above, bars, regular = [], [], True
         else:
             row = [slope]
+            smallest = np.full(len(slope), np.inf)
+            if len(bars) > 1:
+                regular = regular & (bars[-1] <= bars[-2] / 4)
             for column, parent in enumerate(above[:COLUMNS]):
                 entry = row[-1] + (row[-1] - parent) / (base ** (column + 1) - 1)
                 bar = np.maximum(np.abs(entry - row[-1]), np.abs(entry - parent)) + 2 * noise
+                smallest = np.minimum(smallest, bar)
+                bar = np.where(regular, bar, np.max([bar, *bars[-LUCK:]], axis=0))
                 better = ~(bar >= error)
                 value, step = np.where(better, entry, value), np.where(better, h, step)
                 error = np.where(better, bar, error)
                 row.append(entry)
+            bars += [smallest] if above else []
             above = row
-            if np.all(error <= GOOD * np.abs(value) + 4 * noise) or np.all(noise > error):
+            good = error <= GOOD * np.abs(value) + 4 * noise
+            overtaken = (smallest > NOISY * error) & (error < FAIR * np.abs(value))
+            if np.all(good | overtaken | (noise > error)):
                 break
         h /= 2
     if np.ndim(value) == 0:

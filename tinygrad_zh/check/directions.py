@@ -3,12 +3,12 @@ elements together. 检验方向"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from tinygrad_zh.check.differences import Array
+from tinygrad_zh.check.differences import Array, power_of_two
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,11 @@ class Direction:
                     for i, part in self.parts.items()]
         return np.concatenate(products)
 
+    def first_step(self, points: Sequence[Array], largest: float) -> float:
+        """Where a ladder along this direction starts: an eighth, more where x is large, less where many move."""
+        many = sum(1 if isinstance(part, int) else part.size for part in self.parts.values())
+        return power_of_two(min(0.125 * max(1.0, self.size(points)) ** 0.5, largest) / many**0.5)
+
     def size(self, points: Sequence[Array]) -> float:
         """The largest |x| that moves."""
         return max(float(np.abs(points[i].flat[part] if isinstance(part, int) else points[i]).max())
@@ -52,21 +57,24 @@ def elements(gradients: Sequence[Array], limit: int, rng: np.random.Generator) -
         else:
             size = np.nan_to_num(np.abs(gradient), nan=np.inf).ravel()
             largest = np.argpartition(size, n - (limit + 1) // 2)[n - (limit + 1) // 2:]
-            others = rng.choice(np.setdiff1d(np.arange(n), largest), limit // 2, replace=False)
+            others = rng.choice(np.delete(np.arange(n), largest), limit // 2, replace=False)
             chosen.append(sorted([*largest.tolist(), *others.tolist()]))
     return chosen
 
 
-def dense(points: Sequence[Array], usable: Sequence[int], rng: np.random.Generator) -> Iterator[Direction]:
-    """All ones and random signs: of each input, and of all of them at once."""
-    ones = {i: np.ones(points[i].shape) for i in usable if points[i].size}
-    signs = {i: np.where(rng.random(points[i].shape) < 0.5, -1.0, 1.0) for i in ones}
-    for i in ones:
-        if points[i].size > 1:
+def dense(points: Sequence[Array], usable: Sequence[int], sampled: Collection[int],
+          rng: np.random.Generator) -> Iterator[Direction]:
+    """Random signs, and all ones where nothing is sampled: of each input, and of all of them at once."""
+    signs = {i: np.where(rng.random(points[i].shape) < 0.5, -1.0, 1.0) for i in usable if points[i].size}
+    ones = {i: np.ones(points[i].shape) for i in signs if i not in sampled}
+    for i in signs:
+        if i in ones and points[i].size > 1:
             yield Direction({i: ones[i]}, "ones")
+        if points[i].size > 1:
             yield Direction({i: signs[i]}, "signs")
-    if len(ones) > 1:
+    if len(ones) == len(signs) > 1:
         yield Direction(ones, "all_ones")
+    if len(signs) > 1:
         yield Direction(signs, "all_signs")
 
 

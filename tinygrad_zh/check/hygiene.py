@@ -14,12 +14,13 @@ from tinygrad_zh.check.report import Failure
 from tinygrad_zh.core import Tape, record
 
 CLOSE = 1e-9  # of the largest gradient: what another order of summation may change
+ROUNDING = 1e-3  # of CLOSE, and of Σ |g|: where values cancel to 0, rounding is left
 PRECISION = 1e4  # of a low-precision dtype's eps
 
 
 def strided(x: Array) -> Array:
     """The same values with every axis strided and the axes in Fortran's order."""
-    view = np.zeros([2 * n for n in x.shape[::-1]], x.dtype).T[(slice(None, None, 2),) * x.ndim]
+    view = np.zeros([2 * n for n in x.shape[::-1]], x.dtype).T[(..., *[slice(None, None, 2)] * x.ndim)]
     view[...] = x
     return view
 
@@ -34,13 +35,20 @@ def same(a: Sequence[Array], b: Sequence[Array]) -> bool:
                for x, y in zip(a, b, strict=True))
 
 
-def close(a: Array, b: Array, tolerance: float = CLOSE, floor: float = 0.0) -> bool:
-    """Within the tolerance of the larger one's norm; nan and infinities in the same places."""
+def close(a: Array, b: Array, size: float, tolerance: float = CLOSE) -> bool:
+    """Within the tolerance of the larger one's norm, or the rounding of values of some size; nan and infinities in the
+    same places."""
     finite = np.isfinite(b)
     if not (np.isfinite(a) == finite).all():
         return False
     a, b = a[finite].astype(np.float64), b[finite].astype(np.float64)
-    return float(np.linalg.norm(a - b)) <= tolerance * max(np.linalg.norm(a), np.linalg.norm(b)) + floor
+    norm = max(np.linalg.norm(a), np.linalg.norm(b))
+    return bool(np.linalg.norm(a - b) <= tolerance * (norm + size * ROUNDING))
+
+
+def size_of(*lists: Sequence[Array]) -> float:
+    """Σ |value| of all that is finite."""
+    return float(sum(np.abs(x[np.isfinite(x)]).sum(dtype=np.float64) for arrays in lists for x in arrays))
 
 
 # ---- of the function
@@ -57,7 +65,7 @@ def check_function(problem: Problem, outputs: Sequence[Array]) -> Iterator[Failu
     first, second = ([np.array(y) for y in problem.value(copies(problem.points))] for _ in range(2))
     if not same(first, second):
         yield Failure("deterministic", "", "random")
-    elif not all(close(a, b) for a, b in zip(first, outputs, strict=True)):
+    elif not all(close(a, b, size_of(outputs)) for a, b in zip(first, outputs, strict=True)):
         yield Failure("deterministic", "", "inconsistent")
 
 
@@ -94,7 +102,7 @@ def nothing_remembered(problem: Problem, upstream: Sequence[Array], gradients: S
     with suppress(ValueError, ArithmeticError, LookupError):  # other values may be outside f's domain
         problem.forward([0.75 * np.flip(x) for x in problem.points])
     for name, a, b in zip(problem.names, pull(copies(upstream)), gradients, strict=True):
-        if not close(a, b):
+        if not close(a, b, size_of(gradients, upstream)):
             yield Failure("state", name, "state")
 
 
@@ -111,7 +119,7 @@ def zero_gives_zero(problem: Problem, upstream: Sequence[Array], gradients: Sequ
 def any_layout(problem: Problem, upstream: Sequence[Array], gradients: Sequence[Array]) -> Iterator[Failure]:
     _, pull = problem.forward([strided(x) for x in problem.points])
     for name, a, b in zip(problem.names, pull(copies(upstream)), gradients, strict=True):
-        if not close(a, b):
+        if not close(a, b, size_of(gradients, upstream)):
             yield Failure("layout", name, "layout_input")
 
 
@@ -121,10 +129,11 @@ def low_precision(problem: Problem, upstream: Sequence[Array], gradients: Sequen
         return
     outputs, pull = problem.forward([x.astype(d) for x, d in zip(problem.points, problem.dtypes, strict=True)])
     found = pull([u.astype(y.dtype) for u, y in zip(upstream, outputs, strict=True)])
-    size = sum(float(np.abs(u * y.astype(np.float64)).sum()) for u, y in zip(upstream, outputs, strict=True))
+    size = size_of(gradients, [u * y.astype(np.float64) for u, y in zip(upstream, outputs, strict=True)])
     for name, dtype, a, b in zip(problem.names, problem.dtypes, found, gradients, strict=True):
-        eps = float(np.finfo(dtype).eps)
-        if not close(a, b, min(PRECISION * eps, 0.1), 10 * eps * size):
+        range_ = np.finfo(dtype)
+        in_range = np.isfinite(a).all() or bool(np.abs(b).max(initial=0.0) < range_.max / PRECISION)
+        if in_range and not close(a, b, size + PRECISION * float(range_.tiny), min(PRECISION * float(range_.eps), 0.1)):
             yield Failure("precision", name, "precision", {"dtype": str(dtype)})
 
 

@@ -30,6 +30,11 @@ class RaisedError(Exception):
 Pull = Callable[[Sequence[Array]], list[Any]]
 
 
+def largest(arrays: Sequence[Array]) -> float:
+    """The largest finite |value| of all."""
+    return max((float(np.abs(x[np.isfinite(x)]).max(initial=0.0)) for x in arrays), default=0.0)
+
+
 class Problem:
     """A function f, a point, and the gradient claimed there. dtypes are what the user gave, before float64."""
 
@@ -38,6 +43,7 @@ class Problem:
     points: list[Array]
     dtypes: list[np.dtype[Any]]
     fixed = False  # whether the claim is for one upstream gradient only
+    scale = 0.0  # of what may cancel inside f, beyond the size of its outputs
     tolerance = 0.0  # relative, where the claimed gradient itself is of low precision
 
     def forward(self, points: Sequence[Array]) -> tuple[list[Array], Pull]:
@@ -115,8 +121,9 @@ class SecondOrder(TensorProblem):
     Its values are first backward passes as always; its own gradient is the backward pass of that pass.
     """
 
-    def __init__(self, first: TensorProblem, upstream: Sequence[Array]):
+    def __init__(self, first: TensorProblem, outputs: Sequence[Array], upstream: Sequence[Array]):
         self.first = first
+        self.scale = largest(outputs) * largest(upstream) / max(1.0, largest(first.points))  # 1 − y² has tails
         self.title = first.title
         self.points = [*first.points, *(np.array(u) for u in upstream)]
         self.names = [*first.names, *(f"dy{i}" if len(upstream) > 1 else "dy" for i in range(len(upstream)))]
