@@ -17,9 +17,9 @@ def say(key: str, **values: Any) -> None:
 
 def heading(system: str, **values: Any) -> None:
     """What the system is, then what it is trained on."""
-    say(f"system.{system}")
-    say(f"{system}.data", **values)
-    print()
+    print(text(f"system.{system}"))
+    print(text(f"{system}.data", **values))
+    print(flush=True)
 
 
 def table(*rows: Sequence[str]) -> None:

@@ -64,9 +64,9 @@ def run(options: Options) -> dict[str, float]:
     options = options.only("S7", "epochs", "batch_size")
     heading("s7", train=TRAINING, held_out=VALIDATION)
     found = train_once(options.seed, options.epochs or EPOCHS, options.batch_size or BATCH_SIZE, progress="auto")
-    rows = {"s7.claim": CLAIM, **{f"s7.{name}": figures for name, figures in found.items()}}
     table([text("s7.who"), text("train.figure.loss"), text("train.figure.accuracy")],
-          *([text(key), f"{figures['loss']:.4f}", f"{figures['accuracy']:.3f}"] for key, figures in rows.items()))
+          *([text(f"s7.{who}"), f"{figures['loss']:.4f}", f"{figures['accuracy']:.3f}"]
+            for who, figures in {"claim": CLAIM, **found}.items()))
     say("s7.why", training=found["training"]["loss"], validation=found["network"]["loss"])
     say("s7.next")
     return {f"{who}_{name}": value for who, figures in found.items() for name, value in figures.items()}
