@@ -198,10 +198,14 @@ def _contributions(call: Call, upstream: list[Any], saved: list[Any], gradients:
             else:
                 contribution = _conform(call, slot, raw, shape, dtype, tape)
             before = gradients.get(source)
-            if before is None:
-                after = contribution
-            else:
-                after = before + contribution if tape is None else _add(call, slot, before, contribution, tape)
+            after = contribution
+            if before is not None:
+                after = before + contribution
+                if type(after) is not np.ndarray:
+                    after = _array(after)
+                if tape is not None:
+                    tape.write("accumulate", add, [before, contribution], {}, (after,),
+                               op=call.op, slot=slot, forward=call.line)
             gradients[source] = after
             steps.append((call, slot, upstream, raw, contribution, before, after, source))
     return steps
@@ -225,15 +229,6 @@ def _all_of(call: Call, raws: Any, slots: tuple[int, ...]) -> Any:
 def _array(value: Any) -> Any:
     """NumPy's scalar as the 0-d array that it stands for: formulas and kernels see arrays alone."""
     return np.asarray(value) if isinstance(value, np.generic) else value
-
-
-def _add(call: Call, slot: int, before: Any, contribution: Any, tape: Any) -> Any:
-    after = add(before, contribution)
-    if type(after) is not np.ndarray:
-        after = _array(after)
-    if tape is not None:
-        tape.write("accumulate", add, [before, contribution], {}, (after,), op=call.op, slot=slot, forward=call.line)
-    return after
 
 
 def _conform(call: Call, slot: int, raw: Any, shape: tuple[int, ...], dtype: Any, tape: Any) -> Any:

@@ -113,11 +113,13 @@ def _index(i: Any) -> Any:
     """One part of an index, safe from later writes; tensors and lists become arrays."""
     if isinstance(i, Tensor):
         i = i.array
-    if isinstance(i, (list, bool)):
+    if isinstance(i, (list, tuple, bool)):
         i = np.asarray(i, None if np.size(i) else np.intp)
-    if hasattr(i, "dtype") and i.dtype.kind not in "iub":
-        raise IndexError(f"an index is of integers or booleans, not {i.dtype}")
-    return own(i) if not isinstance(i, (int, slice, type(None), type(Ellipsis))) else i
+    if isinstance(i, (int, slice, type(None), type(Ellipsis))):
+        return i
+    if not hasattr(i, "dtype") or i.dtype.kind not in "iub":
+        raise IndexError(f"an index is of integers or booleans, not {getattr(i, 'dtype', type(i).__name__)}")
+    return own(i)
 
 
 def labels(name: str, t: Any, classes: int) -> Any:

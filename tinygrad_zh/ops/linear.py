@@ -117,6 +117,8 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
     >>> tz.functional.einsum("ij,ij->i", a, b).tolist()
     [3.0, 14.0]
     """
+    if not isinstance(subscripts, str):
+        raise TypeError(f'einsum: the subscripts come first, as "ij,jk->ik", not {type(subscripts).__name__}')
     terms, result = _parse(subscripts, operands)
     sizes: dict[str, int] = {}
     for term, x in zip(terms, operands, strict=True):

@@ -323,7 +323,7 @@ def binary_cross_entropy_with_logits(x: Any, t: Any, reduction: str = "mean") ->
 
 def _check_probabilities(name: str, p: Any) -> None:
     values = p.array if isinstance(p, Tensor) else p
-    if values.size and (values.min() < 0 or values.max() > 1):
-        worst = values.max() if values.max() > 1 else values.min()
+    if values.size and not (values.min() >= 0 and values.max() <= 1):  # nan is not between them either
+        worst = values.min() if values.max() <= 1 else values.max()
         raise ValueError(f"{name}: probabilities lie between 0 and 1, not {worst}; apply sigmoid or softmax first, "
                          "or use the function that takes logits")

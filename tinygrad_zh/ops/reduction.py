@@ -186,8 +186,10 @@ class ArgMin(Op):
 
 def _plan(x: Any, axis: Axis, keepdims: bool) -> tuple[dict[str, Any], int]:
     """The literals of a reduction, and how many elements each result is made of."""
+    if not isinstance(axis, (int, np.integer, tuple, list, type(None))):
+        raise TypeError(f"an axis is an integer or a tuple of integers, not {axis!r}")
     shape = np.shape(x) if not hasattr(x, "shape") else x.shape
-    axes = tuple(range(len(shape))) if axis is None else normalize_axis_tuple(axis, len(shape))
+    axes = tuple(range(len(shape))) if axis is None else normalize_axis_tuple(axis, len(shape), "axis")
     kept = tuple([1 if i in axes else n for i, n in enumerate(shape)])
     return {"axis": None if axis is None else axes, "keepdims": bool(keepdims), "kept": kept}, \
         math.prod([shape[i] for i in axes])

@@ -37,6 +37,9 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, generator: np.random.
     """
     if not 0 <= p <= 1:
         raise ValueError(f"dropout: p is a probability from 0 to 1, not {p}")
+    if not isinstance(generator, (np.random.Generator, type(None))):
+        raise TypeError(f"dropout: the generator is a numpy.random.Generator, not {type(generator).__name__}; "
+                        "for a seed use tz.manual_seed")
     if not training or p == 0:
         return x
     return Dropout(x, p=p, scale=1 / (1 - p) if p < 1 else 0.0, rng=generator or default_generator())

@@ -154,7 +154,7 @@ def transpose(x: Any, *axes: Any) -> Tensor:
     """
     ndim = len(_shape(x))
     order = axes[0] if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)) else axes
-    order = tuple(range(ndim))[::-1] if not axes or order is None else normalize_axis_tuple(order, ndim)
+    order = tuple(range(ndim))[::-1] if not axes or order is None else normalize_axis_tuple(order, ndim, "axes")
     if len(order) != ndim:
         raise ValueError(f"transpose: {ndim} axes need an order of {ndim}, not {order}")
     return Transpose(x, axes=order, back=tuple(order.index(i) for i in range(ndim)))
@@ -211,6 +211,8 @@ def concat(tensors: Any, axis: int = 0) -> Tensor:
 def stack(tensors: Any, axis: int = 0) -> Tensor:
     """y = the tensors, all of one shape, along a new axis. 中文：堆叠。"""
     tensors = tuple(tensors)
+    if not tensors:
+        raise ValueError("stack needs at least one tensor")
     if len({_shape(x) for x in tensors}) > 1:
         raise ValueError(f"stack needs tensors of one shape, not {', '.join(str(_shape(x)) for x in tensors)}")
     return concat([expand_dims(x, axis) for x in tensors], axis)
