@@ -1,7 +1,8 @@
-"""Progress while training: a bar on a terminal, one line an epoch in a pipe, or nothing."""
+"""Progress while training: a bar on a terminal and one line an epoch, the lines alone in a pipe, or nothing."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Mapping
@@ -22,24 +23,30 @@ def figures(values: Mapping[str, float]) -> str:
 
 
 class Progress:
-    """Reports of one run. shown: "auto" (a bar if the error stream is a terminal, else lines), "lines" or "none"."""
+    """Reports of one run.
+
+    shown: "auto" (with a bar if the error stream is a terminal, and then all of it goes there), "lines", "none".
+    """
 
     def __init__(self, epochs: int, batches: int, shown: str = "auto") -> None:
         if shown not in ("auto", "lines", "none"):
             raise ValueError(f'progress is "auto", "lines" or "none", not {shown!r}')
         self.epochs, self.batches = epochs, batches
-        self.lines = shown == "lines" or (shown == "auto" and not sys.stderr.isatty())
         self.silent = shown == "none"
+        self.terminal = sys.stderr if shown == "auto" and sys.stderr.isatty() else None
         self.bar: Any = None
         self.refreshed = 0.0
 
     def begin(self, epoch: int) -> None:
         self.started = time.perf_counter()
-        if not self.lines and not self.silent:
+        if self.terminal is not None:
             from tqdm import tqdm
 
-            self.bar = tqdm(total=self.batches, desc=text("train.epoch", epoch=epoch, epochs=self.epochs), leave=True,
-                            bar_format="{desc} {bar:24} {n_fmt}/{total_fmt}  {postfix}", file=sys.stderr)
+            # A terminal that does not know its size says 0 × 0, where tqdm would draw nothing.
+            columns, rows = os.get_terminal_size(self.terminal.fileno())
+            self.bar = tqdm(total=self.batches, desc=self._title(epoch), file=self.terminal, leave=False,
+                            bar_format="{desc} {bar:24} {n_fmt}/{total_fmt}{postfix}",
+                            ncols=columns or 80, nrows=rows or 24)
 
     def due(self) -> bool:
         """Whether the bar may show new figures: a few times a second."""
@@ -47,20 +54,21 @@ class Progress:
 
     def advance(self, values: Mapping[str, float] | None) -> None:
         if self.bar is not None:
+            self.bar.update()
             if values is not None:
                 self.refreshed = time.perf_counter()
-                self.bar.set_postfix_str(figures(values), refresh=False)
-            self.bar.update()
+                self.bar.set_postfix_str(figures(values))
 
     def end(self, epoch: int, values: Mapping[str, float]) -> None:
-        if self.bar is not None:
-            self.bar.set_postfix_str(figures(values))
-            self.close()
-        elif self.lines and not self.silent:
+        self.close()
+        if not self.silent:
             seconds = time.perf_counter() - self.started
-            print(f"{text('train.epoch', epoch=epoch, epochs=self.epochs)}  {figures(values)}  ({seconds:.1f} s)", flush=True)
+            print(f"{self._title(epoch)}  {figures(values)}  ({seconds:.1f} s)", file=self.terminal, flush=True)
 
     def close(self) -> None:
         if self.bar is not None:
             self.bar.close()
             self.bar = None
+
+    def _title(self, epoch: int) -> str:
+        return text("train.epoch", epoch=epoch, epochs=self.epochs)
