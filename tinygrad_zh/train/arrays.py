@@ -17,18 +17,21 @@ def checked(name: str, x: Any, model: Module) -> Array:
 
     Raises TypeError for what is no number, ValueError for no samples and for nan or ∞, naming the first sample.
     """
+    if not isinstance(model, Module):
+        raise TypeError(f"the model is a tz.nn.Module, not {model!r:.80}")
     array = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: the data are real numbers, not {array.dtype}; convert them first")
     if not array.ndim or not len(array):
         raise ValueError(f"{name}: there are no samples in an array of shape {array.shape}")
     if array.dtype.kind == "f":
-        whole = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
-        if not whole.all():
-            bad = np.flatnonzero(~whole)
-            raise ValueError(f"{name}: sample {bad[0]} holds nan or ∞ ({len(bad)} of {len(array)} samples do); "
-                             "drop or repair them, nothing was trained")
-        array = array.astype(dtype_of(model), copy=False)
+        with np.errstate(over="ignore"):  # what overflows in the model's dtype is ∞ there, and named below
+            array = array.astype(dtype_of(model), copy=False)
+        finite = np.isfinite(array.reshape(len(array), -1)).all(axis=1)
+        if not finite.all():
+            bad = np.flatnonzero(~finite)
+            raise ValueError(f"{name}: sample {bad[0]} holds nan or ∞ in {array.dtype} "
+                             f"({len(bad)} of {len(array)} samples do); drop or repair them")
     return array
 
 

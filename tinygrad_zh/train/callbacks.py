@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinygrad_zh.core import no_grad, record
+from tinygrad_zh.core import record
 from tinygrad_zh.core.tensor import leaf
 from tinygrad_zh.ops.activation import ReLU
 from tinygrad_zh.optim import Schedule
-from tinygrad_zh.train.checkpoint import State, prefixed, save_run, under
+from tinygrad_zh.train.checkpoint import State, prefixed, save_run, state_of, under
 from tinygrad_zh.train.evaluate import inference
 
 if TYPE_CHECKING:
@@ -57,8 +58,15 @@ class EarlyStopping(Callback):
         self.monitor, self.patience, self.minimum_change = monitor, patience, minimum_change
         self.sign = -1.0 if maximize else 1.0
         self.restore_best = restore_best
-        self.best, self.best_epoch = np.inf, 0
+        self._forget()
+
+    def _forget(self) -> None:
+        self.best, self.best_epoch = math.inf, 0
         self.weights: State = {}
+
+    def on_begin(self, run: Run) -> None:
+        if not run.epoch:  # what another run has left must neither end this one nor come into its model
+            self._forget()
 
     def on_epoch(self, run: Run) -> None:
         if self.monitor not in run.history:
@@ -94,11 +102,14 @@ class Scheduled(Callback):
         self.schedule.step()
 
     def state_dict(self) -> State:
-        return {"t": np.array(self.schedule.t)}
+        return {"t": np.array(self.schedule.t), "rate": np.array(self.schedule.at(self.schedule.t))}
 
     def load_state_dict(self, state: State) -> None:
-        self.schedule.t = int(state["t"])
-        self.schedule.optimizer.lr = self.schedule.at(self.schedule.t)
+        t, rate = int(state["t"]), float(state["rate"])
+        if not math.isclose(self.schedule.at(t), rate):
+            raise ValueError(f"the schedule gives the rate {self.schedule.at(t)} at t = {t}, but gave {rate} when it "
+                             "was saved; make the optimizer and its schedule anew, as before the first epoch")
+        self.schedule.t = t
 
 
 class GradientNorms(Callback):
@@ -130,7 +141,7 @@ class DeadUnits(Callback):
         self.x = np.array(x)
 
     def on_epoch(self, run: Run) -> None:
-        with inference(run.model), no_grad(), record() as tape:
+        with inference(run.model), record() as tape:
             run.model(leaf(self.x.copy()))
         relus = [line.outputs[0] for line in tape.of("forward") if line.info["op"] is ReLU]
         for i, y in enumerate(relus):
@@ -148,6 +159,9 @@ class Checkpoint(Callback):
         if every < 1:
             raise ValueError(f"Checkpoint: every is a number of epochs ≥ 1, not {every}")
         self.path, self.every = path, every
+
+    def on_begin(self, run: Run) -> None:
+        state_of(run)  # raises for a generator that cannot be saved, before an epoch is spent
 
     def on_epoch(self, run: Run) -> None:
         if run.epoch % self.every == 0:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 from os import PathLike
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_zh.core import random
-from tinygrad_zh.serialization import load, save
+from tinygrad_zh.serialization import load, load_metadata, save
 
 if TYPE_CHECKING:
     from tinygrad_zh.train.fit import Run
@@ -26,37 +28,58 @@ def under(prefix: str, state: State) -> State:
 
 
 def save_run(run: Run, path: str | PathLike[str]) -> None:
-    """Write weights, optimizer, history, callbacks and random generators; the old file stays until the new is whole."""
-    state: State = {"epoch": np.array(run.epoch)}
-    state |= prefixed("model", run.model.state_dict())
+    """Write weights, optimizer, generators, callbacks and history; the old file stays until the new is whole."""
+    history = prefixed("history", {name: np.array(values) for name, values in run.history.items()})
+    notes = {"made_of": made_of(run), "epoch": run.epoch, "stopped": run.history.stopped, "figures": list(run.history)}
+    save(state_of(run) | history, path, metadata={"run": json.dumps(notes)})
+
+
+def load_run(run: Run, path: str | PathLike[str]) -> None:
+    """Put a run back to where `save_run` found it.
+
+    Raises ValueError for a file of another run, or of none; then nothing has changed.
+    """
+    state, metadata = load(path), load_metadata(path)
+    if "run" not in metadata:
+        raise ValueError(f"{path} is no checkpoint of a run; the Checkpoint callback writes them")
+    notes = json.loads(metadata["run"])
+    if notes["made_of"] != made_of(run):
+        raise ValueError(f"{path} is a checkpoint of a run with {notes['made_of']}, but this one has {made_of(run)}")
+    before = state_of(run)
+    try:
+        put_back(run, state)
+    except Exception as error:
+        with contextlib.suppress(Exception):  # what fails to load may fail again; all before it is put back
+            put_back(run, before)
+        raise ValueError(f"{path} is no checkpoint of a run like this one: {error}") from error
+    run.epoch = notes["epoch"]
+    run.history.update({name: state[f"history/{name}"].tolist() for name in notes["figures"]})
+    run.history.stopped = notes["stopped"]
+
+
+def made_of(run: Run) -> dict[str, Any]:
+    """What must be the same for a run to go on: two optimizers may well keep arrays of the same names."""
+    return {"optimizer": type(run.optimizer).__name__,
+            "callbacks": [type(callback).__name__ for callback in run.callbacks],
+            "generators": list(run.generators())}
+
+
+def state_of(run: Run) -> State:
+    """Everything that changes as a run goes on, but for its history."""
+    state = prefixed("model", run.model.state_dict())
     state |= prefixed("optimizer", run.optimizer.state_dict())
-    state |= prefixed("history", {name: np.array(values) for name, values in run.history.items()})
     for name, generator in run.generators().items():
         state |= prefixed(f"generator/{name}", random.get_state(generator))
     for i, callback in enumerate(run.callbacks):
         state |= prefixed(f"callback/{i}", callback.state_dict())
-    save(state, path)
+    return state
 
 
-def load_run(run: Run, path: str | PathLike[str]) -> None:
-    """Put a run back to where `save_run` found it. Raises ValueError, before anything changes, if it is another run's."""
-    state = load(path)
-    generators = run.generators()
-    callbacks = {name.split("/")[1] for name in state if name.startswith("callback/")}
-    expected = {str(i) for i, callback in enumerate(run.callbacks) if callback.state_dict()}
-    if "epoch" not in state or callbacks != expected or not all(under(f"generator/{name}", state) for name in generators):
-        raise ValueError(f"{path} is no checkpoint of a run like this one (same model, optimizer and callbacks)")
-    before = run.model.state_dict()
+def put_back(run: Run, state: State) -> None:
+    """The reverse of `state_of`."""
     run.model.load_state_dict(under("model", state))
-    try:
-        run.optimizer.load_state_dict(under("optimizer", state))
-    except ValueError:
-        run.model.load_state_dict(before)
-        raise
-    for name, generator in generators.items():
+    run.optimizer.load_state_dict(under("optimizer", state))
+    for name, generator in run.generators().items():
         random.set_state(generator, under(f"generator/{name}", state))
     for i, callback in enumerate(run.callbacks):
         callback.load_state_dict(under(f"callback/{i}", state))
-    run.history.clear()
-    run.history.update({name: values.tolist() for name, values in under("history", state).items()})
-    run.epoch = int(state["epoch"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -12,14 +12,7 @@ from tinygrad_zh.core import Tensor, no_grad
 from tinygrad_zh.core.tensor import leaf
 from tinygrad_zh.nn import Module
 from tinygrad_zh.train.arrays import Array, checked, pair
-
-Metric = Callable[[Any, Any], float]
-Metrics = Mapping[str, Metric] | Sequence[Metric]
-
-
-def named(metrics: Metrics) -> dict[str, Metric]:
-    """Metrics by name; functions go by their own."""
-    return dict(metrics) if isinstance(metrics, Mapping) else {m.__name__: m for m in metrics}
+from tinygrad_zh.train.figures import Figures, Metrics, amount, named
 
 
 @contextmanager
@@ -56,15 +49,14 @@ def predict(model: Module, x: Any, batch_size: int = 256) -> Array:
 
 def evaluate(model: Module, data: Any, loss: Callable[[Any, Any], Tensor], metrics: Metrics = (),
              batch_size: int = 256) -> dict[str, float]:
-    """The mean loss and every metric on (x, y), as {"loss": …, name: …}. 中文：评估。
+    """The loss and every metric on (x, y), as {"loss": …, name: …}. 中文：评估。
 
-    Metrics see all predictions at once, metric(ŷ, y) → number.
+    loss(ŷ, y) is a mean over its samples, as tz.functional's are unless told otherwise: then the batch size changes
+    nothing. Metrics see all predictions at once, metric(ŷ, y) → number.
     """
     x, y = pair("data", data, model)
-    total, predicted = 0.0, []
+    figures = Figures(named(metrics))
     with inference(model):
         for rows, prediction in outputs(model, x, batch_size):
-            total += loss(prediction, y[rows]).item() * len(y[rows])
-            predicted.append(prediction.numpy())
-    everything = np.concatenate(predicted)
-    return {"loss": total / len(y), **{name: float(m(everything, y)) for name, m in named(metrics).items()}}
+            figures.add(prediction, y[rows], amount(loss(prediction, y[rows])))
+    return figures.all()

@@ -14,12 +14,15 @@ from tinygrad_zh.core.tensor import leaf
 from tinygrad_zh.data import Minibatches
 from tinygrad_zh.nn import Module
 from tinygrad_zh.optim import Optimizer
+from tinygrad_zh.train.arguments import check
 from tinygrad_zh.train.arrays import Array, pair
 from tinygrad_zh.train.callbacks import Callback
 from tinygrad_zh.train.checkpoint import load_run
-from tinygrad_zh.train.evaluate import Metrics, evaluate, named
+from tinygrad_zh.train.evaluate import evaluate
+from tinygrad_zh.train.figures import Figures, Metric, Metrics, amount, named
 from tinygrad_zh.train.interrupt import Interruption
 from tinygrad_zh.train.progress import Progress
+from tinygrad_zh.train.whole import whole
 
 
 class History(dict[str, list[float]]):
@@ -39,7 +42,7 @@ class Run:
         self.model = model
         self.optimizer = optimizer
         self.callbacks = tuple(callbacks)
-        self.generator = generator or default_generator()
+        self.generator = default_generator() if generator is None else generator
         self.history = History()
         self.epoch = 0
 
@@ -48,25 +51,35 @@ class Run:
         self.history.stopped = reason
 
     def generators(self) -> dict[str, np.random.Generator]:
-        """The generators that a run draws from: for the order of the samples, and for dropout."""
-        return {"order": self.generator, "default": default_generator()}
+        """The generators that a run draws from, each once: the context's, the order's, and those of its layers."""
+        named = [("default", default_generator()), ("order", self.generator)]
+        named += [(f"{path}.{name}", value) for path, module in self.model.named_modules()
+                  for name, value in vars(module).items() if isinstance(value, np.random.Generator)]
+        first = {id(generator): name for name, generator in reversed(named)}
+        return {name: generator for name, generator in named if first[id(generator)] == name}
+
+    def tensors(self) -> list[Tensor]:
+        """What a step changes: parameters, running statistics, and what the optimizer keeps."""
+        kept = [t for state in self.optimizer.state for t in state.values()]
+        return [t for _, t in self.model.named_tensors() if t.is_leaf] + self.optimizer.parameters + kept
 
 
-def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimizer: Optimizer, epochs: int = 1,
-        batch_size: int = 32, validation: Any = None, metrics: Metrics = (), callbacks: Sequence[Callback] = (),
-        generator: np.random.Generator | None = None, resume: str | PathLike[str] | None = None,
-        progress: str = "auto") -> History:
+def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimizer: Optimizer,
+        epochs: int = 1, batch_size: int = 32, validation: Any = None, metrics: Metrics = (),
+        callbacks: Sequence[Callback] = (), generator: np.random.Generator | None = None,
+        resume: str | PathLike[str] | None = None, progress: str = "auto") -> History:
     """W ← update(W, ∂L/∂W), batch after batch, epoch after epoch; returns the history. 中文：训练。
 
-    train, validation: pairs (x, y) of arrays. loss(ŷ, y) → scalar tensor. metrics: functions (ŷ, y) → number, by
-    name or in a dict; in training they see the predictions that were made on the way. generator: for the order of
-    the samples, the context's (tz.manual_seed) unless given. resume: a file that the Checkpoint callback wrote; the
-    run then goes on as if it had never stopped, to the byte. progress: "auto" is a bar on a terminal and one line an
-    epoch in a pipe; "lines", "none".
+    train, validation: pairs (x, y) of arrays. loss(ŷ, y) → scalar tensor, a mean over the samples. metrics:
+    functions (ŷ, y) → number, by their own names or in a dict; in training they see the predictions that were
+    made on the way. generator: for the order of the samples, the context's (tz.manual_seed) unless given.
+    resume: a file that the Checkpoint callback wrote; the run then goes on as if it had never stopped, to the
+    byte. progress: "auto" shows a bar on a terminal and one line an epoch, "lines" no bar, "none" nothing.
 
-    Ctrl-C ends training after the step in hand; the model is whole, and history.stopped says so. Raises ValueError
-    for data of unequal length, empty, or with nan, before anything is trained; and FloatingPointError when the loss
-    is not finite, before that step changes a weight, naming epoch, batch and samples.
+    A step is taken whole or not at all, whatever is raised in it. Ctrl-C ends training after the step in hand,
+    and history.stopped says so; a second Ctrl-C raises. Before anything is trained: TypeError for arguments of
+    the wrong kind, ValueError for data of unequal length, empty, or with nan. In the step in question:
+    FloatingPointError when the loss or a gradient is not finite, naming epoch, batch and samples.
 
     >>> import numpy as np, tinygrad_zh as tz
     >>> _ = tz.manual_seed(0)
@@ -77,15 +90,15 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
     >>> round(model.W.item(), 2), round(model.b.item(), 2)
     (2.0, 1.0)
     """
-    if epochs < 1:
-        raise ValueError(f"epochs is a number ≥ 1, not {epochs}")
     data = pair("train", train, model)
     held_out = None if validation is None else pair("validation", validation, model)
+    check(model, optimizer, callbacks, generator, epochs)
+    metrics = named(metrics)
     run = Run(model, optimizer, callbacks, generator)
     batches = Minibatches(np.arange(len(data[0])), batch_size=batch_size, generator=run.generator)
+    report = Progress(epochs, len(batches), progress)
     if resume is not None:
         load_run(run, resume)
-    report = Progress(epochs, len(batches), progress)
     for callback in run.callbacks:
         callback.on_begin(run)
     with Interruption() as interruption:
@@ -113,45 +126,42 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
 
 
 def _epoch(run: Run, data: tuple[Array, Array], batches: Minibatches, loss: Callable[[Any, Any], Tensor],
-           metrics: Metrics, report: Progress, interruption: Interruption) -> dict[str, float] | None:
+           metrics: dict[str, Metric], report: Progress,
+           interruption: Interruption) -> dict[str, float] | None:
     """One pass over the data. The epoch's figures, or None if it was interrupted."""
-    x, y = data
     run.model.train()
-    total, predicted, order = 0.0, [], []
+    tensors = run.tensors()
+    figures = Figures(metrics)
     for number, (rows,) in enumerate(batches, 1):
-        prediction, value = _step(run, leaf(x[rows]), y[rows], rows, number, loss)
-        total += value * len(rows)
-        predicted.append(prediction)
-        order.append(rows)
-        shown = None
-        if report.due():
-            shown = {"loss": total / sum(map(len, order)), **_scores(metrics, predicted, y, order)}
-        report.advance(shown)
         if interruption.asked:
             return None
-    return {"loss": total / len(x), **_scores(metrics, predicted, y, order)}
+        x, y = leaf(data[0][rows]), data[1][rows]
+        with whole(tensors):
+            prediction, value = _step(run, x, y, loss, f"in epoch {run.epoch + 1}, batch {number}", rows)
+        figures.add(prediction, y, value)
+        report.advance(figures.so_far() if report.due() else None)
+    return figures.all()
 
 
-def _step(run: Run, x: Tensor, y: Array, rows: Array, number: int,
-          loss: Callable[[Any, Any], Tensor]) -> tuple[Array, float]:
+def _step(run: Run, x: Tensor, y: Array, loss: Callable[[Any, Any], Tensor], where: str,
+          rows: Array) -> tuple[Tensor, float]:
     """Forward, backward, update on one batch; the prediction and the loss."""
     prediction = run.model(x)
     value = loss(prediction, y)
-    amount = value.item()
-    if not math.isfinite(amount):
-        raise FloatingPointError(
-            f"the loss is {amount} in epoch {run.epoch + 1}, batch {number} (samples {rows[:8].tolist()}…); "
-            "this step was not taken; try a smaller learning rate or gradient clipping")
+    if not math.isfinite(amount(value)):
+        raise _not_finite(f"the loss is {amount(value)}", where, rows)
     run.optimizer.zero_grad()
     value.backward()
     for callback in run.callbacks:
         callback.on_step(run)
+    for i, p in enumerate(run.optimizer.parameters):
+        if p.grad is not None and not np.isfinite(p.grad.array).all():
+            raise _not_finite(f"the gradient of the optimizer's parameter {i}, {p.shape}, is not finite", where, rows)
     run.optimizer.step()
-    return prediction.numpy(), amount
+    return prediction, amount(value)
 
 
-def _scores(metrics: Metrics, predicted: list[Array], y: Array, order: list[Array]) -> dict[str, float]:
-    if not metrics:
-        return {}
-    everything, targets = np.concatenate(predicted), y[np.concatenate(order)]
-    return {name: float(metric(everything, targets)) for name, metric in named(metrics).items()}
+def _not_finite(what: str, where: str, rows: Array) -> FloatingPointError:
+    samples = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
+    return FloatingPointError(f"{what} {where} (samples {samples}); this step was not taken; "
+                              "try a smaller learning rate or gradient clipping")
