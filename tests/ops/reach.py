@@ -47,7 +47,7 @@ def formulas_of(row: Row) -> frozenset[Any]:
                 check(row, case)
         found.update(line.function for line in tape if line.kind in ("forward", "backward"))
 
-    for_examples(8, row, collect)
+    for_examples(12, row, collect)
     return frozenset(found)
 
 

@@ -40,6 +40,37 @@ def check_convention(row: Convention, dtype) -> None:
         assert gradient.dtype == dtype
 
 
+SECOND_DERIVATIVES = {
+    "relu(x)": (0.0, 0.0),
+    "abs(x)": (0.0, 0.0),
+    "sigmoid(x)": (0.0, 0.0),
+    "log_sigmoid(x)": (0.0, -0.25),
+    "pow(x, 0)": (0.0, 0.0),
+    "pow(x, 1)": (0.0, 0.0),
+    "pow(x, 2)": (0.0, 2.0),
+    "pow(x, 3)": (-2.0, -12.0),
+    "norm(x)": ([0.0, 0.0], np.zeros((2, 2))),
+    "std(x)": ([5.0, 5.0], np.zeros((2, 2))),
+    "prod(x)": ([2.0, 0.0, 3.0], [[0.0, 3.0, 0.0], [3.0, 0.0, 2.0], [0.0, 2.0, 0.0]]),
+    "max(x)": ([1.0, 1.0], np.zeros((2, 2))),
+    "pow(x[0], x[1])": ([0.0, 2.0], [[2.0, 0.0], [0.0, 0.0]]),
+    "logsumexp(x)": ([-np.inf, -np.inf], np.zeros((2, 2))),
+}
+"""formula: (x, ∂²/∂x∂x). At a kink the function counts as flat."""
+
+
+def check_second_derivative(formula: str) -> None:
+    x, expected = SECOND_DERIVATIVES[formula]
+    with warnings.catch_warnings(action="ignore"):
+        found = tz.hessian(lambda x: eval(formula, FUNCTIONS, {"x": x}), tz.tensor(x, float))
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-15, atol=0)
+
+
+@pytest.mark.parametrize("formula", SECOND_DERIVATIVES)
+def test_the_second_derivative_is_right_where_it_is_special(formula):
+    check_second_derivative(formula)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("row", CONVENTIONS, ids=lambda row: f"{row.formula} at {row.inputs}")
 def test_the_value_and_the_gradient_are_those_of_the_table(row, dtype):
