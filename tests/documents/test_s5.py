@@ -55,6 +55,8 @@ def test_the_run_prints_what_it_measured(lang, capsys):
     for name in ("mse", "r2", "least_squares_mse", "mean_r2", "section_5_mse", "section_5_loss",
                  "ames_mse", "ames_r2", "ames_least_squares_r2", "ames_mean_mse"):
         assert f"{figures[name]:.4f}" in printed
+    unit = standardised(data.ames(), s5.HOUSES, seed=0).unit
+    assert f"{unit * figures['ames_mse'] ** 0.5:,.0f}" in printed
     assert "0.0595" in printed and "Gr_Liv_Area, Year_Built" in printed
     assert ("合成数据" if lang == "zh" else "Synthetic data") in printed
 

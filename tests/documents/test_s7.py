@@ -46,6 +46,7 @@ def test_the_run_prints_claim_and_measurement(lang, capsys):
     with in_language(lang):
         figures = s7.run(Options(seed=3, epochs=2, batch_size=100))
     printed = capsys.readouterr().out
+    assert figures["network_loss"] == s7.train_once(3, epochs=2, batch_size=100)["network"]["loss"]
     for shown in ("0.2805", "0.895", "1/2", "ln 2", *(f"{figures[f'{who}_loss']:.4f}" for who in
                                                       ("training", "network", "constant", "labels"))):
         assert shown in printed

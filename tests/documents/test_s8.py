@@ -70,6 +70,8 @@ def test_the_run_prints_what_it_measured(lang, capsys):
     for name in ("mse", "r2", "least_squares_mse", "least_squares_r2", "mean_mse", "cost"):
         assert f"{figures[name]:.4f}" in printed
     assert f"{figures['cost_with_printed_sign']:,.4g}" in printed
+    unit = standardised(data.ames(), data.ames().names, seed=1).unit
+    assert f"{unit * figures['mse'] ** 0.5:,.0f}" in printed
     assert ("符号相反" if lang == "zh" else "the sign is flipped") in printed
 
 
