@@ -141,7 +141,7 @@ class Comparing:
         wrong = np.array([[not v.passed for v in each] for each in verdicts])  # elements × upstream gradients
         if len(self.upstreams) > 1 and not wrong[:, 0].any():
             return Failure("gradient", name, "layout_upstream", {}, worst)
-        if all(v.kind == "kink" for each in verdicts for v in each if not v.passed):
+        if all(v.kind == "kink" and np.isfinite(v.analytic) for each in verdicts for v in each if not v.passed):
             values = {"analytic": f"{worst.analytic:.6g}", "left": f"{worst.left:.6g}", "right": f"{worst.right:.6g}"}
             return Failure("gradient", name, "kink", values, worst)
         analytic, numeric = (np.array([getattr(each[0], field) for each in verdicts]) for field in ("analytic", "numeric"))

@@ -141,8 +141,9 @@ def _only_at(wrong: Array, x: Array) -> Words | None:
     values, counts = np.unique(x, return_counts=True)
     if np.isin(x[wrong], values[counts > 1]).all():
         return "only_at_ties", {}
-    if not (x[wrong] > 0).any() or not (x[wrong] < 0).any():
-        return "only_one_sign", {"sign": "x < 0" if (x[wrong] < 0).any() else "x > 0"}
+    for words, where in {"x > 0": x > 0, "x < 0": x < 0}.items():
+        if (wrong == where).all():
+            return "only_one_sign", {"sign": words}
     for axis, length in enumerate(x.shape):
         for index in {0, length - 1}:
             others = np.delete(wrong, index, axis)
