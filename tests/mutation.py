@@ -31,8 +31,20 @@ OTHER: dict[type, type] = {
 OPPOSITE: dict[type, type] = {ast.Gt: ast.Lt, ast.Lt: ast.Gt, ast.GtE: ast.LtE, ast.LtE: ast.GtE}
 
 EQUIVALENT = {
-    "Power.backward_a: return dy * (b * np.where(flat, 2, a) ** (b - 1))": "b is 0 there: any base will do",
-}
+    "LogSumExp.backward: return dy.reshape(kept) * np.exp(x - np.where(y == -np.inf, 1, y).reshape(kept))":
+        "every x is −∞ there: e to the −∞ minus any number is 0",
+    "Max.backward: return dy.reshape(kept) * (top / top.sum(axis=axis, keepdims=True))":
+        "the engine casts the gradient itself, as a line of its own",
+    "Min.backward: return dy.reshape(kept) * (bottom / bottom.sum(axis=axis, keepdims=True))":
+        "the engine casts the gradient itself, as a line of its own",
+    "Norm.backward: return dy.reshape(kept) * np.where(length > 0, x / np.where(length > 0, length, 2), 0)":
+        "the quotient is not taken there: any divisor but 0 will do",
+    "Power.backward_a: return dy * (b * np.where(flat, 2, a) ** (b - 1))":
+        "b is 0 there: any base but 0 will do",
+    "Std.backward: return dy.reshape(kept) * "
+    "np.where(spread > 0, (x - mean) / (n * np.where(spread > 0, spread, 2)), 0)":
+        "the quotient is not taken there: any divisor but 0 will do",
+}  # fmt: skip
 
 
 # ---- making mutants
