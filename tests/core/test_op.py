@@ -201,6 +201,15 @@ def test_some_of_many_inputs_are_constants() -> None:
     assert b.grad is None
 
 
+def test_the_same_op_with_more_and_fewer_inputs() -> None:
+    """The same input needs a gradient both times; the number of inputs is part of the plan."""
+    a, b = leaf([1.0]), tz.tensor([2.0])
+    for xs in ([a], [a, b], [a, b, b], [a]):
+        a.zero_grad()
+        F.concat(xs).backward(np.arange(1.0, len(xs) + 1))
+        assert a.grad.tolist() == [1.0]
+
+
 def test_an_output_without_a_gradient_is_a_constant() -> None:
     """Batch norm's running statistics: backward names dy and neither dnew_mean nor dnew_var."""
     x, ones = leaf([[1.0], [3.0]]), leaf([1.0])

@@ -309,7 +309,7 @@ def _root(tensor: Tensor, seed: Any, verb: str) -> Any:
         if tape is not None:
             tape.write("seed", np.ones_like, [tensor.array], {}, (seed,), tensor=tensor)
         return seed
-    array = seed.array if isinstance(seed, Tensor) else np.array(seed)
+    array = seed.array if isinstance(seed, Tensor) else np.asarray(seed)
     if array.shape != tensor.shape:
         raise ValueError(f"{verb}: the seed is a gradient of shape {tensor.shape}, like the tensor, not {array.shape}")
     if array.dtype.kind not in "fiub":

@@ -272,7 +272,6 @@ class Tensor:
         copy = leaf(self.array, self.requires_grad, self.name)
         if self.grad is not None:
             copy.grad = self.grad.detach()
-        memo[id(self)] = copy
         return copy
 
     if TYPE_CHECKING:  # operators and methods that ops/methods.py registers
