@@ -44,26 +44,30 @@ def check_row(row, case, order):
 
 
 @pytest.mark.parametrize("row", DIFFERENTIABLE, ids=str)
-@settings(max_examples=8, suppress_health_check=list(HealthCheck))
+@settings(max_examples=5, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_row_of_the_ops_table(row, data):
     check_row(row, data.draw(row.cases), 1)
 
 
 @pytest.mark.parametrize("row", TWICE, ids=str)
-@settings(max_examples=4, suppress_health_check=list(HealthCheck))
+@settings(max_examples=3, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_every_row_of_the_ops_table_in_second_order(row, data):
     check_row(row, data.draw(row.cases), 2)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", UNARY)
 @pytest.mark.parametrize("special", SPECIAL)
-def test_special_values(special, name, dtype):
-    x = SPECIAL[special].astype(dtype)
-    passes(getattr(F, name), x)
-    passes(getattr(F, name), x, order=2)
+def test_special_values(special, name):
+    passes(getattr(F, name), SPECIAL[special])
+    passes(getattr(F, name), SPECIAL[special], order=2)
+
+
+@pytest.mark.parametrize("name", UNARY)
+@pytest.mark.parametrize("special", ["x 40", "x 1e-4", "ties"])
+def test_special_values_in_float32(special, name):
+    passes(getattr(F, name), SPECIAL[special].astype(np.float32))
 
 
 @pytest.mark.parametrize("name", BINARY)

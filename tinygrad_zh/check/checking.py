@@ -118,8 +118,8 @@ def upstreams_of(problem: Problem, outputs: Sequence[Array], given: Any, rng: np
         first = [np.ones(y.shape) for y in outputs] if single else random_upstream(outputs, rng)
         second = random_upstream(outputs, rng)
     else:
-        several = isinstance(given, (tuple, list)) and len(outputs) > 1
-        first = [np.array(u.numpy() if isinstance(u, Tensor) else u, np.float64) for u in (given if several else [given])]
+        each = given if isinstance(given, (tuple, list)) and len(outputs) > 1 else [given]
+        first = [np.array(u.numpy() if isinstance(u, Tensor) else u, np.float64) for u in each]
         if [u.shape for u in first] != [y.shape for y in outputs]:
             raise ValueError(f"gradcheck: upstream has shape {', '.join(str(u.shape) for u in first)}, the outputs of "
                              f"{problem.title} have {', '.join(str(y.shape) for y in outputs)}")

@@ -30,11 +30,13 @@ def line(problem: Problem, upstreams: Array, direction: Direction) -> Line:
 
     def evaluate(t: complex) -> Array | None:
         moved = direction.move(problem.points, t)
-        if isinstance(t, complex):
+        if t.imag:
             return evaluate_complex(problem, moved)
         try:
             values = flat(problem.value(moved))
         except (ValueError, ArithmeticError):
+            if t == 0:
+                raise
             return None
         return values if np.isfinite(values).all() else None
 
@@ -48,8 +50,8 @@ def evaluate_complex(problem: Problem, points: Sequence[Array]) -> Array:
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
             return flat(problem.value(points))
     except Exception as error:
-        raise NotAnalyticError(f'gradcheck: method="complex" needs a function of complex numbers, and {problem.title} is '
-                               f'none as it is written ({error}); use method="ladder"') from error
+        raise NotAnalyticError(f'gradcheck: method="complex" needs a function of complex numbers, and {problem.title} '
+                               f'is none as it is written ({error}); use method="ladder"') from error
 
 
 # ---- form
@@ -144,7 +146,8 @@ class Comparing:
         if all(v.kind == "kink" and np.isfinite(v.analytic) for each in verdicts for v in each if not v.passed):
             values = {"analytic": f"{worst.analytic:.6g}", "left": f"{worst.left:.6g}", "right": f"{worst.right:.6g}"}
             return Failure("gradient", name, "kink", values, worst)
-        analytic, numeric = (np.array([getattr(each[0], field) for each in verdicts]) for field in ("analytic", "numeric"))
+        analytic = np.array([each[0].analytic for each in verdicts])
+        numeric = np.array([each[0].numeric for each in verdicts])
         y = self.outputs[0] if len(self.outputs) == 1 else np.empty(0)
         whole = i not in self.sampled
         moved = x if whole else x.ravel()[list(positions)]

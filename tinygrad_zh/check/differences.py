@@ -100,7 +100,9 @@ def richardson(quotient: Callable[[float], tuple[Array, Array]], start: float, b
     improved on the one before, f is noisy or not yet its series, and agreement may be luck: from there on a bar is no
     smaller than those of the LUCK rows before.
     """
-    value = step = error = np.nan
+    value: Any = np.nan
+    step: Any = np.nan
+    error: Any = np.nan
     regular: Any = True
     above: list[Array] = []
     bars: list[Array] = []  # the smallest of each row

@@ -23,7 +23,7 @@ class Direction:
         moved = list(points)
         for i, part in self.parts.items():
             if isinstance(part, int):
-                moved[i] = points[i].astype(complex if isinstance(t, complex) else float)
+                moved[i] = points[i].astype(type(t))
                 moved[i].flat[part] += t
             else:
                 moved[i] = points[i] + t * part

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,8 @@ PRECISION = 1e4  # of a low-precision dtype's eps
 
 def strided(x: Array) -> Array:
     """The same values with every axis strided and the axes in Fortran's order."""
-    view = np.zeros([2 * n for n in x.shape[::-1]], x.dtype).T[(..., *[slice(None, None, 2)] * x.ndim)]
+    everywhere: tuple[Any, ...] = (..., *[slice(None, None, 2)] * x.ndim)
+    view = np.zeros([2 * n for n in x.shape[::-1]], x.dtype).T[everywhere]
     view[...] = x
     return view
 
@@ -167,7 +169,7 @@ def _conversions(tape: Tape) -> Iterator[Failure]:
                                                             "made": str(*(made - given))})
 
 
-def _floating(values: Sequence[object]) -> set[np.dtype]:  # type: ignore[type-arg]
+def _floating(values: Sequence[Any]) -> set[np.dtype[Any]]:
     return {x.dtype for x in values if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind == "f"}
 
 

@@ -43,8 +43,10 @@ def check_parameters(loss: Callable[[], Tensor], parameters: Mapping[str, Tensor
         if not (isinstance(w, Tensor) and w.is_leaf and w.dtype.kind == "f"):
             kind = f"{w.dtype} tensor" if isinstance(w, Tensor) else type(w).__name__
             raise TypeError(f"check_parameters: {name} is a {kind}; a parameter is a floating leaf tensor")
-    unique = {id(w): (name, w) for name, w in reversed(parameters.items())}
-    names, tensors = zip(*reversed(unique.values()), strict=True)
+    unique: dict[int, tuple[str, Tensor]] = {}
+    for name, w in parameters.items():
+        unique.setdefault(id(w), (name, w))
+    names, tensors = zip(*unique.values(), strict=True)
     arrays = [w.array for w in tensors]
     with using(tape=None), np.errstate(all="ignore"):
         problem = TensorProblem(substituted(single(loss), tensors), arrays, "loss", names)
@@ -60,7 +62,7 @@ def single(loss: Callable[[], Tensor]) -> Callable[[], Tensor]:
         if not isinstance(value, Tensor) or value.size != 1:
             shape = f"of shape {value.shape}" if isinstance(value, Tensor) else type(value).__name__
             raise TypeError(f"check_parameters: the loss is a tensor of one element, not {shape}")
-        return value.reshape(())  # type: ignore[no-any-return]
+        return value.reshape(())
 
     return function
 

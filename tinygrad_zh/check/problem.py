@@ -19,6 +19,7 @@ from tinygrad_zh.core import Op, Tensor
 from tinygrad_zh.core.mode import using
 from tinygrad_zh.core.tensor import leaf
 
+
 class RaisedError(Exception):
     """A backward raised `error`, which is a finding and not the checker's own failure."""
 
@@ -167,8 +168,9 @@ class ArrayProblem(Problem):
         self.dtypes = [x.dtype for x in inputs if x.dtype.kind == "f"]
         self.shape = self.value(self.points)[0].shape
         if self.shape and upstream is None and not callable(grad):
-            raise ValueError(f"gradcheck: {title} returns an array of shape {self.shape}, so a gradient needs the upstream "
-                             f"gradient it was computed with; pass upstream= (np.ones({self.shape}) for that of the sum)")
+            raise ValueError(f"gradcheck: {title} returns an array of shape {self.shape}, so a gradient needs the "
+                             "upstream gradient it was computed with; pass upstream= "
+                             f"(np.ones({self.shape}) for that of the sum)")
         self.fixed = not callable(grad)
         given = [] if callable(grad) else listed(grad, len(self.points))
         low = [g.dtype for g, d in zip(given, self.dtypes, strict=False) if g.dtype == d and d != np.float64]
@@ -185,13 +187,13 @@ class ArrayProblem(Problem):
             if not callable(self.grad):
                 return listed(self.grad, len(self.points))
             if not self.shape:
-                return [upstream[0] * g for g in listed(self.grad(*self._all(points)), len(self.points))]
+                return [float(upstream[0]) * g for g in listed(self.grad(*self._all(points)), len(self.points))]
             arguments = [upstream[0], *self._all(points)]
             try:
                 inspect.signature(self.grad).bind(*arguments)
             except TypeError as error:
-                raise TypeError(f"gradcheck: {self.title} returns an array, so grad is called as grad(upstream, *inputs) "
-                                f"like an op's backward: {error}") from None
+                raise TypeError(f"gradcheck: {self.title} returns an array, so grad is called as "
+                                f"grad(upstream, *inputs), like an op's backward: {error}") from None
             return listed(self.grad(*arguments), len(self.points))
 
         return outputs, pull

@@ -124,7 +124,7 @@ class Report:
                       method=self.method, order=self.order)]
         lines += [f"  ✗ {failure}" for failure in self.failures]
         rows = self._shown()
-        return "\n".join(lines + ([""] + _columns(rows) if rows else []))
+        return "\n".join([*lines, "", *_columns(rows)] if rows else lines)
 
     def _shown(self) -> list[Comparison]:
         """The worst row of each input; of a failed one, the worst few."""

@@ -20,9 +20,9 @@ from tinygrad_zh.check.differences import METHODS, UNIT, Array, Line, Slope, lef
 SAFETY = 10  # error bars
 FAIR = 1e-6  # relative error bar of a slope that needs no second look
 CLOSING = 0.6
-FINE = range(15, 36)  # halvings after which a quotient has settled, or never will
-UNSETTLED = 1.2  # growth of a quotient at each halving
-DOUBLING = 1.95
+FINE = range(15, 36, 4)  # halvings after which a quotient has settled, or never will
+UNSETTLED = 2.0  # its growth over four halvings: 4 for √x at 0,
+JUMPING = 14.5  # 16 for a jump
 
 
 class Claim(NamedTuple):
@@ -72,7 +72,8 @@ def judge(line: Line, claim: Claim, method: str, start: float, rtol: float) -> l
     for k, slope in enumerate(claim.slope):
         value, error, step = (float(array[k]) for array in measured)
         if agree[k] or (error < FAIR * abs(value) and closes_in(line.through(k), step)):
-            verdict = Verdict(bool(agree[k]), "smooth", float(slope), value, error, float(tolerance[k]), step, value, value)
+            verdict = Verdict(bool(agree[k]), "smooth", float(slope), value, error, float(tolerance[k]), step, value,
+                              value)
         else:
             verdict = second_look(line.through(k), float(slope), claim.dense, Slope(value, error, step),
                                   float(floor[k]), start, rtol)
@@ -88,8 +89,8 @@ def check_analytic(line: Line, measured: Slope, start: float) -> None:
         k = int(np.argmax(apart))
         raise NotAnalyticError(
             f'gradcheck: method="complex" measures the slope {measured.value[k]:.6g} where real differences measure '
-            f"{real.value[k]:.6g}: the function is not analytic as it is written (abs, max, a comparison or a cast drops "
-            'the imaginary part); use method="ladder"')
+            f"{real.value[k]:.6g}: the function is not analytic as it is written (abs, max, a comparison or a cast "
+            'drops the imaginary part); use method="ladder"')
 
 
 def closes_in(line: Line, h: float) -> bool:
@@ -137,4 +138,4 @@ def look_aside(quotient: Callable[[float], tuple[Array, Array]], slope: Slope) -
     if growth.min() < UNSETTLED:
         return Side(float(slope.value[0]), float(slope.error[0]), "bounded")
     infinity = math.copysign(math.inf, quotients[-1])
-    return Side(infinity, 0.0, "jump" if growth.min() > DOUBLING else "infinite")
+    return Side(infinity, 0.0, "jump" if growth.min() > JUMPING else "infinite")

@@ -1,0 +1,101 @@
+"""What a report says, in both languages, and as data."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import FrozenInstanceError
+
+import numpy as np
+import pytest
+
+import tinygrad_zh as tz
+from tests.check.broken import BUGS
+from tinygrad_zh import functional as F
+from tinygrad_zh.check import Report, gradcheck
+from tinygrad_zh.i18n import catalogue, display_width, in_language
+
+X = np.array([[0.5, -2.0], [1.0, 0.25]])
+
+
+def half():
+    return gradcheck(lambda x: (x**2).sum(), X, grad=X)
+
+
+def test_a_passed_report_in_both_languages():
+    report = gradcheck(F.tanh, tz.tensor(X, name="z"))
+    with in_language("en"):
+        lines = str(report).splitlines()
+    assert lines[0] == "gradient check of Tanh: passed"
+    assert lines[1] == "  4 elements and 2 directions, method ladder, order 1"
+    assert lines[3].split() == "input element analytic numeric error bar relative error step verdict".split()
+    assert lines[4].split()[0] == "z"
+    with in_language("zh"):
+        assert str(report).startswith("梯度检验 Tanh：通过\n  4 个元素，2 个方向")
+
+
+def test_a_failed_report_in_both_languages():
+    report = half()
+    with in_language("en"):
+        said = str(report)
+    assert "FAILED, 1 found" in said
+    assert "✗ x: off by a constant factor: 1/2 times what it should be" in said
+    assert "[0, 1]" in said
+    with in_language("zh"):
+        assert "✗ x: 相差一个常数因子：是正确值的 1/2 倍" in str(report)
+
+
+def test_columns_line_up_in_cells():
+    with in_language("zh"):
+        heads, *rows = str(half()).splitlines()[4:]
+    assert len(rows) == 4
+    assert {display_width(row.partition("光滑")[0]) for row in rows} == {display_width(heads.partition("判定")[0])}
+
+
+def test_the_worst_row():
+    worst = half().worst
+    assert (worst.name, worst.element) == ("x", (0, 1))
+    assert (worst.analytic, worst.numeric) == (-2.0, pytest.approx(-4.0))
+    assert worst.relative_error == pytest.approx(0.5)
+    assert worst.step > 0
+    assert 0 < worst.error < 1e-9
+    assert not worst.passed
+
+
+def test_the_table_is_plain_rows():
+    rows = gradcheck(F.tanh, X).table()
+    assert len(rows) == 6
+    assert rows[3]["element"] == (1, 1)
+    assert rows[5]["direction"] == "signs"
+    assert all(type(value) in (str, float, bool, tuple, type(None)) for row in rows for value in row.values())
+
+
+@pytest.mark.parametrize("bug", BUGS, ids=str)
+def test_json_brings_every_report_back(bug):
+    report = gradcheck(bug.function, *bug.inputs, order=bug.order)
+    source = report.to_json()
+    json.loads(source, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+    again = Report.from_json(source)
+    assert again.to_json() == source
+    for code in ("zh", "en"):
+        with in_language(code):
+            assert str(again) == str(report)
+
+
+def test_a_report_is_the_same_every_time_and_hangs_on_its_seed():
+    first, second, third = (gradcheck(F.softmax, X, seed=seed).to_json() for seed in (0, 0, 1))
+    assert first == second != third
+
+
+def test_a_report_is_frozen():
+    with pytest.raises(FrozenInstanceError):
+        half().failures = ()
+
+
+def test_every_diagnosis_is_said_by_some_test():
+    """A text that nothing can bring up is dead."""
+    prefix = "check.diagnosis."
+    texts = {key.removeprefix(prefix) for key in catalogue() if key.startswith(prefix)}
+    planted = {bug.diagnosis for bug in BUGS}
+    homework = {"unreduced", "unreduced_and_wrong", "transposed_shape", "reshaped", "shape", "dtype", "one_element",
+                "writes_upstream"}
+    assert texts - planted - homework == {"inconsistent", "not_measured"}
