@@ -410,7 +410,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         if g is None and not allow_unused:
             raise RuntimeError(f"grad: the outputs do not depend on input {i} of shape {inputs[i].shape}; "
                                "allow_unused=True gives None for it")
-    return tuple([g if g is None else _as_tensor(g) for g in found])
+    return tuple([g if g is None else _as_tensor(g) for g in found])  # type: ignore[misc]  # type: ignore[misc]
 
 
 def _tensors(role: str, given: Any) -> list[Tensor]:
