@@ -84,6 +84,14 @@ def test_the_maximum_along_an_axis(special, axis):
     passes(lambda x: F.max(x, axis=axis), SPECIAL[special])
 
 
+@pytest.mark.parametrize("special", SPECIAL)
+def test_a_small_network(special):
+    x = SPECIAL[special]
+    passes(lambda x, w: F.relu(x @ w).sum(), x, x.T.copy())
+    passes(lambda x, w: F.cross_entropy(F.tanh(x @ w), np.array([0, 2, 1])), x, x.T.copy())
+    passes(lambda x: F.scaled_dot_product_attention(F.layer_norm(x), x, x), x)
+
+
 def test_a_slope_without_bound_is_claimed_as_infinite():
     report = passes(F.sqrt, np.array([0.0, 4.0]))
     assert report.comparisons[0].verdict == "unbounded"

@@ -19,6 +19,7 @@ from tinygrad_zh.check.differences import METHODS, UNIT, Array, Line, Slope, lef
 
 SAFETY = 10  # error bars
 FAIR = 1e-6  # relative error bar of a slope that needs no second look
+CLOSE_BY = 2.0**-14
 CLOSING = 0.6
 FINE = range(15, 36, 4)  # halvings after which a quotient has settled, or never will
 UNSETTLED = 2.0  # its growth over four halvings: 4 for √x at 0,
@@ -71,7 +72,7 @@ def judge(line: Line, claim: Claim, method: str, start: float, rtol: float) -> l
     verdicts = []
     for k, slope in enumerate(claim.slope):
         value, error, step = (float(array[k]) for array in measured)
-        if agree[k] or (error < FAIR * abs(value) and closes_in(line.through(k), step)):
+        if agree[k] or (error < FAIR * abs(value) and is_plain(line.through(k), value, step)):
             verdict = Verdict(bool(agree[k]), "smooth", float(slope), value, error, float(tolerance[k]), step, value,
                               value)
         else:
@@ -93,10 +94,12 @@ def check_analytic(line: Line, measured: Slope, start: float) -> None:
             'drops the imaginary part); use method="ladder"')
 
 
-def closes_in(line: Line, h: float) -> bool:
-    """Whether the slopes to the left and right of the point come closer as h is halved, as at a smooth point."""
-    wide, narrow = (abs(line.right(t)[0][0] - line.left(t)[0][0]) for t in (h, h / 2))
-    return bool(narrow <= CLOSING * wide)
+def is_plain(line: Line, value: float, h: float) -> bool:
+    """Whether close by, too, the function has the measured slope, with two sides that come closer as h is halved."""
+    h = h * CLOSE_BY
+    left, right = float(line.left(h)[0][0]), float(line.right(h)[0][0])
+    apart, nearer = abs(right - left), abs(float(line.right(h / 2)[0][0] - line.left(h / 2)[0][0]))
+    return nearer <= CLOSING * apart and abs((left + right) / 2 - value) <= 1e-3 * abs(value)
 
 
 def second_look(line: Line, slope: float, dense: bool, measured: Slope, floor: float, start: float,
