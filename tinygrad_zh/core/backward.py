@@ -401,7 +401,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         start = _root(y, seed, "grad")
         start = _as_tensor(start) if create_graph else start.array if isinstance(start, Tensor) else start
         roots[y.source] = roots[y.source] + start if y.source in roots else start  # type: ignore[index]
-    totals: dict[Source, Any] = {x.source: None for x in inputs}  # type: ignore[misc]  # None where unused is allowed
+    totals: dict[Source, Any] = {x.source: None for x in inputs}  # type: ignore[misc]
     retain = create_graph if retain_graph is None else retain_graph
     for _ in walk(roots, totals, create_graph=create_graph, retain_graph=retain):
         pass
@@ -410,7 +410,7 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         if g is None and not allow_unused:
             raise RuntimeError(f"grad: the outputs do not depend on input {i} of shape {inputs[i].shape}; "
                                "allow_unused=True gives None for it")
-    return tuple([g if g is None else _as_tensor(g) for g in found])  # type: ignore[misc]  # type: ignore[misc]  # None where unused is allowed
+    return tuple([g if g is None else _as_tensor(g) for g in found])  # type: ignore[misc]
 
 
 def _tensors(role: str, given: Any) -> list[Tensor]:
