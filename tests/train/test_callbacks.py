@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_zh as tz
-from tests.train.problems import classes, contents, line, mlp, quietly
+from tests.train.problems import classes, contents, everything, line, mlp, quietly
 from tinygrad_zh import functional as F
 from tinygrad_zh import nn
 from tinygrad_zh.train import Callback, DeadUnits, EarlyStopping, GradientNorms, Scheduled
@@ -207,7 +207,7 @@ def test_a_unit_that_is_0_for_some_samples_is_alive():
 def test_dead_units_leave_the_run_as_it_is():
     results = []
     for callbacks in ([], [DeadUnits(classes()[0]), GradientNorms()]):
-        model = mlp()
+        model = everything()
         quietly(model, classes(), epochs=3, callbacks=callbacks)
         results.append(contents(model))
         assert all(module.training for _, module in model.named_modules())

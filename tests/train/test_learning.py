@@ -10,7 +10,7 @@ from tests.train.problems import classes, contents, everything, line, mlp, plain
 from tinygrad_zh import functional as F
 from tinygrad_zh import nn
 from tinygrad_zh.data import digits, to_unit, train_test_split
-from tinygrad_zh.train import fit, metrics, predict
+from tinygrad_zh.train import Callback, fit, metrics, predict
 
 # ---- it learns
 
@@ -86,6 +86,18 @@ def test_looking_at_held_out_data_changes_nothing_in_training():
     alone, looking = trained(5), trained(5, validation=classes(20, seed=1))
     assert alone[0] == looking[0]
     assert alone[1] == {name: values for name, values in looking[1].items() if not name.startswith("validation_")}
+
+
+@pytest.mark.parametrize("validation", [None, classes(20, seed=1)])
+def test_every_epoch_trains_in_training_mode(validation):
+    modes = []
+
+    class Look(Callback):
+        def on_step(self, run):
+            modes.append({module.training for _, module in run.model.named_modules()})
+
+    quietly(everything().eval(), classes(), epochs=2, validation=validation, callbacks=[Look()])
+    assert modes == [{True}] * 8
 
 
 def test_a_second_fit_goes_on_with_the_model():

@@ -27,6 +27,18 @@ UNDEFINED_AT_FIRST = TRAIN + """
 model = tz.nn.Dense(2, 1)
 quietly(model, line(), loss=tz.functional.mse_loss, batch_size=1, metrics=[metrics.r2], progress="auto")
 """
+FAILING = TRAIN + """
+def loss(p, t):
+    global steps
+    steps += 1
+    return tz.functional.cross_entropy(p, t) if steps < 3 else 1 / 0
+
+steps = 0
+try:
+    quietly(mlp(), classes(), loss=loss, progress="auto")
+except ZeroDivisionError:
+    print("failed", file=sys.stderr)
+"""
 
 
 @pytest.mark.parametrize("progress", ["auto", "lines"])
@@ -94,6 +106,7 @@ def test_a_bar_of_loss_and_accuracy_on_a_terminal_and_a_line_after_it(columns):
     lines = re.findall(r"epoch (\d)/2  loss \d\.\d{4}  accuracy \d\.\d{4}  "
                        r"validation loss \d\.\d{4}  validation accuracy \d\.\d{4}  \(\d\.\d s\)\r\n", shown)
     assert lines == ["1", "2"], shown
+    assert shown.count("\n") == 2, shown  # the bars are gone
 
 
 def test_lines_are_to_be_had_on_a_terminal_too():
@@ -111,3 +124,8 @@ def test_a_metric_that_is_undefined_on_a_part_of_the_data_does_not_end_a_run_on_
     assert out == ""
     assert re.search(r"1/32, loss \d+\.\d{4} *\r", shown), shown  # the first, without
     assert re.search(r"epoch 1/1  loss \d+\.\d{4}  R² -?\d+\.\d{4}  ", shown), shown
+
+
+def test_a_bar_is_gone_when_a_run_fails():
+    _, shown = on_a_terminal(FAILING)
+    assert re.search(r"1/4, loss \d\.\d{4}\r +\rfailed\r\n$", shown), repr(shown)

@@ -46,7 +46,7 @@ class Progress:
             columns, rows = os.get_terminal_size(self.terminal.fileno())
             self.bar = tqdm(total=self.batches, desc=self._title(epoch), file=self.terminal, leave=False,
                             bar_format="{desc} {bar:24} {n_fmt}/{total_fmt}{postfix}",
-                            ncols=columns or 80, nrows=rows or 24)
+                            ncols=columns or 80, nrows=rows)
 
     def due(self) -> bool:
         """Whether the bar may show new figures: a few times a second."""
