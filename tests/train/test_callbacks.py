@@ -176,6 +176,14 @@ def test_gradient_norms_are_those_computed_by_hand():
         assert history[name] == pytest.approx(values, rel=1e-12)
 
 
+def test_a_parameter_that_takes_no_part_has_no_norm():
+    model = mlp()
+    model.unused = tz.tensor([1.0], requires_grad=True)
+    history = quietly(model, classes(), epochs=2, callbacks=[GradientNorms()])
+    norms = [name for name in history if name.startswith("gradient_norm/")]
+    assert norms == [f"gradient_norm/{name}" for name in ("0.W", "0.b", "2.W", "2.b")]
+
+
 def killed(model, layer, units):
     """Units of a layer that no input brings above 0."""
     b = model[layer].b.numpy().copy()
