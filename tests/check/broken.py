@@ -508,6 +508,20 @@ def unseeded(x):
     return x * np.random.default_rng().random(4)
 
 
+@planted("inconsistent", values(4))
+def another_with_grad(x):
+    return 2 * x if tz.is_grad_enabled() else 3 * x
+
+
+@planted("not_measured", np.array([1.0]))
+class DefinedAtOneAlone(tz.Op):
+    def forward(x):
+        return np.where(x == 1, x, np.nan)
+
+    def backward(dy):
+        return dy
+
+
 @planted("value_not_finite", np.array([-1.0, 2.0]))
 def nan_forward(x):
     return F.log(x)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -112,6 +114,15 @@ def test_the_users_arrays_are_untouched():
     gradcheck(lambda x: (x**2).sum(), x, grad=2 * x)
     assert x.tobytes() == X.tobytes()
     assert x.flags.writeable
+
+
+def test_inputs_have_the_names_of_the_parameters_where_there_are_any():
+    named = gradcheck(lambda w, *rest: w.sum(), X, B, grad=lambda w, b: (np.ones_like(w), 0 * b))
+    assert {row.name for row in named.comparisons} == {"w", "x1", ""}
+    builtin = gradcheck(np.prod, np.array([2.0, 3.0]), grad=np.array([3.0, 2.0]))
+    assert builtin.title == "prod"
+    assert gradcheck(math.sin, 0.5, grad=math.cos(0.5))
+    assert gradcheck(np.tanh, B, grad=lambda dy, x: dy * (1 - np.tanh(x) ** 2))
 
 
 def test_constants_are_passed_on():

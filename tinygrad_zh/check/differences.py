@@ -46,7 +46,7 @@ class Line:
     size: the largest |x| that moves, which says how well x + t d is represented. scale: of what cancels inside f.
     """
 
-    def __init__(self, evaluate: Callable[[complex], Array | None], upstreams: Array, size: float, scale: float = 0.0):
+    def __init__(self, evaluate: Callable[[complex], Any], upstreams: Array, size: float, scale: float = 0.0):
         self.evaluate = evaluate
         self.upstreams = upstreams
         self.weights = np.abs(upstreams)
@@ -170,11 +170,7 @@ def five_point(line: Line, start: float) -> Slope:
 
 def complex_step(line: Line, start: float) -> Slope:
     """Im f(x + ih) / h with h = 10⁻²⁰, for analytic f. 中文：复数步长法。"""
-    moved = line.evaluate(1j * COMPLEX_STEP)
-    if moved is None:
-        value = np.full(len(line.upstreams), np.nan)
-    else:
-        value = line.upstreams @ moved.imag / COMPLEX_STEP
+    value = line.upstreams @ line.evaluate(1j * COMPLEX_STEP).imag / COMPLEX_STEP
     return Slope(value, 16 * UNIT * np.abs(value), np.full(len(value), COMPLEX_STEP))
 
 

@@ -1,0 +1,60 @@
+"""What the function looks like at a point, and whether a claim fits that."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from tests.check.broken import InMemoryOrder
+from tinygrad_zh.check import gradcheck
+from tinygrad_zh.check.differences import Line
+from tinygrad_zh.check.verdict import Claim, judge
+
+SHAPES = {  # f, x, the kind, claims that fit, claims that do not
+    "smooth": (math.sin, 0.0, "smooth", [1.0], [1 + 1e-6, -1.0, 0.0, math.inf, math.nan]),
+    "kink": (abs, 0.0, "kink", [-1.0, 0.0, 0.4, 1.0], [1.001, -2.0, math.nan, math.inf]),
+    "kink of unequal slopes": (lambda x: max(2 * x, x), 0.0, "kink", [1.0, 2.0], [0.999, 2.001]),
+    "kink on a slope": (lambda x: 5 * x + abs(x), 0.0, "kink", [4.0, 6.0], [0.0, 3.99]),
+    "edge": (lambda x: math.sqrt(x) ** 3, 0.0, "edge", [0.0], [1.0, -0.1, math.inf]),
+    "edge on the right": (lambda x: math.sqrt(1 - x) ** 4, 1.0, "edge", [0.0], [1.0]),
+    "unbounded": (math.sqrt, 0.0, "unbounded", [math.inf], [-math.inf, 0.0, 1e9, math.nan]),
+    "unbounded both ways": (lambda x: math.copysign(abs(x) ** 0.5, x), 0.0, "unbounded", [math.inf], [0.0]),
+    "cusp": (lambda x: abs(x) ** 0.5, 0.0, "unbounded", [math.inf, -math.inf, 0.0], [1.0]),
+    "jump": (lambda x: float(x > 0), 0.0, "jump", [0.0, 3.0], [math.inf, math.nan]),
+    "alone": (lambda x: math.sqrt(-abs(x)), 0.0, "outside", [], [0.0, math.nan]),
+}
+CASES = [(name, claim, fits) for name, shape in SHAPES.items() for fits in (True, False)
+         for claim in shape[3 if fits else 4]]  # fmt: skip
+
+
+def along(f, x):
+    def evaluate(t):
+        try:
+            return np.array([f(x + t)])
+        except ValueError:
+            return None
+
+    return Line(evaluate, np.array([[1.0], [-3.0]]), abs(x))
+
+
+@pytest.mark.parametrize("dense", [False, True])
+@pytest.mark.parametrize("method", ["ladder", "central", "five-point"])
+@pytest.mark.parametrize(("name", "claim", "fits"), CASES)
+def test_a_claim(name, claim, fits, method, dense):
+    f, x, kind = SHAPES[name][:3]
+    slope = claim * np.array([1.0, -3.0])
+    verdicts = judge(along(f, x), Claim(slope, np.zeros(2), dense), method, 0.125, 1e-7)
+    excused = dense and kind in ("kink", "unbounded") and math.isfinite(claim)
+    assert [v.passed for v in verdicts] == [fits or excused] * 2
+    assert {v.kind for v in verdicts} <= {kind, "smooth"}
+    if not fits:
+        assert {v.kind for v in verdicts} == {kind}
+
+
+def test_the_row_shown_is_the_one_that_fails():
+    """Only the second upstream gradient, the one that is not contiguous, shows this bug."""
+    report = gradcheck(InMemoryOrder, np.arange(6.0).reshape(2, 3) + 1)
+    assert not report.worst.passed
+    assert report.failures[0].comparison == report.worst
