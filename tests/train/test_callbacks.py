@@ -112,6 +112,14 @@ def test_early_stopping_puts_the_best_weights_back(values, keywords, last, best)
     assert scripted.after[best - 1] != scripted.after[last - 1]
 
 
+@pytest.mark.parametrize("name", ["accuracy", "validation_accuracy", "validation_r2"])
+@pytest.mark.parametrize("keywords, best", [({}, 2), ({"maximize": False}, 1)])
+def test_it_knows_of_our_metrics_that_greater_is_better(name, keywords, best):
+    scripted, model = Scripted([0.5, 0.9, 0.6], name), mlp()
+    quietly(model, classes(), epochs=3, callbacks=[scripted, EarlyStopping(name, **keywords)])
+    assert contents(model) == scripted.after[best - 1]
+
+
 def test_the_best_weights_are_put_back_though_nothing_stopped():
     scripted, model = Scripted([3, 1, 2]), mlp()
     history = quietly(model, classes(), epochs=3, callbacks=[scripted, EarlyStopping("figure", patience=5)])

@@ -45,18 +45,23 @@ class Callback:
         pass
 
 
+GREATER_IS_BETTER = {"accuracy", "exact_match", "precision", "recall", "f1", "auc", "average_precision", "r2"}
+
+
 class EarlyStopping(Callback):
     """Stop when a figure has not improved for `patience` epochs; the best epoch's weights are put back. 中文：早停。
 
-    monitor: a name in the history; best is least, or greatest with maximize=True. Document 001 §2.4.3.
+    monitor: a name in the history. maximize: whether greater is better; unless given, it is for the metrics of which
+    that is known (accuracy, f1, r2, …), on training or validation data, and not for any other. Document 001 §2.4.3.
     """
 
     def __init__(self, monitor: str = "validation_loss", patience: int = 5, minimum_change: float = 0.0,
-                 maximize: bool = False, restore_best: bool = True) -> None:
+                 maximize: bool | None = None, restore_best: bool = True) -> None:
         if patience < 1:
             raise ValueError(f"EarlyStopping: patience is a number of epochs ≥ 1, not {patience}")
         self.monitor, self.patience, self.minimum_change = monitor, patience, minimum_change
-        self.sign = -1.0 if maximize else 1.0
+        known = monitor.removeprefix("validation_") in GREATER_IS_BETTER
+        self.sign = -1.0 if (known if maximize is None else maximize) else 1.0
         self.restore_best = restore_best
         self._forget()
 
