@@ -14,6 +14,8 @@ from tinygrad_zh.check.verdict import Claim, judge
 
 SHAPES = {  # f, x, the kind, claims that fit, claims that do not
     "smooth": (math.sin, 0.0, "smooth", [1.0], [1 + 1e-6, -1.0, 0.0, math.inf, math.nan]),
+    "near the end": (math.log, 1e-8, "smooth", [1e8], [1.001e8, 0.0, -1e8, math.inf]),
+    "bump": (lambda x: math.exp(-((1e3 * x) ** 2)), 5e-4, "smooth", [-1e3 * math.exp(-0.25)], [1.0]),
     "kink": (abs, 0.0, "kink", [-1.0, 0.0, 0.4, 1.0], [1.001, -2.0, math.nan, math.inf]),
     "kink of unequal slopes": (lambda x: max(2 * x, x), 0.0, "kink", [1.0, 2.0], [0.999, 2.001]),
     "kink on a slope": (lambda x: 5 * x + abs(x), 0.0, "kink", [4.0, 6.0], [0.0, 3.99]),
@@ -51,6 +53,13 @@ def test_a_claim(name, claim, fits, method, dense):
     assert {v.kind for v in verdicts} <= {kind, "smooth"}
     if not fits:
         assert {v.kind for v in verdicts} == {kind}
+
+
+@pytest.mark.parametrize(("claim", "fits"), [(1e5, True), (1.001e5, False), (0.0, False)])
+def test_the_ladder_climbs_down_to_where_the_function_is_smooth(claim, fits):
+    line = along(lambda x: math.tanh(1e5 * x), 0.0)
+    verdicts = judge(line, Claim(claim * np.array([1.0, -3.0]), np.zeros(2), False), "ladder", 0.125, 1e-7)
+    assert [v.passed for v in verdicts] == [fits, fits]
 
 
 def test_the_row_shown_is_the_one_that_fails():

@@ -129,7 +129,7 @@ def richardson(quotient: Callable[[float], tuple[Array, Array]], start: float, b
             above = row
             good = error <= GOOD * np.abs(value) + 4 * noise
             overtaken = (smallest > NOISY * error) & (error < FAIR * np.abs(value))
-            if np.all(good | overtaken | (noise > error)):
+            if np.all(good | overtaken):
                 break
         h /= 2
     if np.ndim(value) == 0:

@@ -29,11 +29,10 @@ class Direction:
                 moved[i] = points[i] + t * part
         return moved
 
-    def terms(self, gradients: Sequence[Array]) -> Array:
-        """The products g d, whose sum is the slope along d."""
-        products = [np.ravel(gradients[i].flat[part] if isinstance(part, int) else gradients[i] * part)
-                    for i, part in self.parts.items()]
-        return np.concatenate(products)
+    def slope(self, gradients: Sequence[Array]) -> float:
+        """Σ g d."""
+        return sum(float(gradients[i].flat[part] if isinstance(part, int) else (gradients[i] * part).sum())
+                   for i, part in self.parts.items())
 
     def first_step(self, points: Sequence[Array], largest: float) -> float:
         """Where a ladder along this direction starts: an eighth, more where x is large, less where many move."""
