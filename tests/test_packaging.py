@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"tinygrad_zh": "tinygrad_zh", "tinygrad_zh_kernels": "kernels/tinygrad_zh_kernels"}
 WHERE_THEY_ARE = f"import {', '.join(PACKAGES)}; print({', '.join(f'{name}.__file__' for name in PACKAGES)})"
-HEAVY = {"numba", "cupy", "matplotlib", "safetensors", "tqdm", "textual"}
+HEAVY = {"numba", "cupy", "matplotlib", "safetensors", "threadpoolctl", "tqdm", "textual"}
 
 
 def run(*words, **options):
@@ -125,7 +125,7 @@ def test_everything_but_the_gpu_is_in_all(metadata):
         lines = (line for line in metadata.get_all("Requires-Dist") if marker(line))
         return {re.match(r"[\w-]+", line)[0] for line in lines}
 
-    assert names(lambda line: "extra ==" not in line) == {"numpy", "safetensors", "tqdm", "numba"}
+    assert names(lambda line: "extra ==" not in line) == {"numpy", "safetensors", "threadpoolctl", "tqdm", "numba"}
     everything = names(lambda line: "extra == 'all'" in line)
     assert everything >= {"matplotlib", "textual"}
     assert not [name for name in everything if name.startswith(("cupy", "numba-cuda", "nvidia"))]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from tinygrad_zh import data, nn, plot, save
 from tinygrad_zh import functional as F
@@ -67,6 +68,9 @@ def train(options: Options, train_set: data.Images, held_out: data.Images, progr
     return model, history
 
 
+# On matrices of 32 rows a second BLAS thread gains nothing, and where another program wants that core each product
+# waits for it: measured at up to 30 times the time.
+@threadpool_limits.wrap(limits=1, user_api="blas")
 def run(options: Options) -> dict[str, float]:
     """Train, check the gradients, and show what was learnt: accuracy, confusion, pictures."""
     manual_seed(options.seed)
