@@ -167,6 +167,7 @@ def test_another_blas_is_named(blas):
 
 
 def test_thread_limits_are_shown(monkeypatch):
+    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert doctor._threads().found.endswith("  OMP_NUM_THREADS=1")
     monkeypatch.delattr(doctor.os, "sched_getaffinity", raising=False)

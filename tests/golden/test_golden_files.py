@@ -138,6 +138,7 @@ def test_batches_are_the_samples_in_order(dtype):
     assert {w.dtype for w in mlp.weights(dtype).values()} == {np.dtype(dtype)}
 
 
+@pytest.mark.slow  # importing PyTorch alone takes seconds
 @pytest.mark.torch
 @pytest.mark.parametrize("family", FAMILIES)
 def test_pytorch_reproduces(family):
@@ -156,6 +157,7 @@ def test_pytorch_reproduces(family):
             assert np.array_equal(again, array)
 
 
+@pytest.mark.slow  # importing PyTorch alone takes seconds
 @pytest.mark.torch
 def test_every_family_of_the_generator_is_stored():
     pytest.importorskip("torch", reason="needs PyTorch")

@@ -48,6 +48,7 @@ def test_the_losses_are_pytorch_s(case):
     np.testing.assert_allclose(our_losses(dtype, **settings), expected, rtol=0, atol=TOLERANCE[dtype])
 
 
+@pytest.mark.slow  # importing PyTorch alone takes seconds
 @pytest.mark.torch
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_the_losses_are_those_that_pytorch_computes_here(dtype):
