@@ -18,7 +18,6 @@ CASES = {
     "x³ at 0": (lambda x: x**3, 0.0, 0.0),
     "tanh(1000 x) at 1e-3": (lambda x: math.tanh(1000 * x), 1e-3, 1000 / math.cosh(1) ** 2),
     "relu at 1e-5": (lambda x: max(x, 0.0), 1e-5, 1.0),
-    "relu at 1e-6": (lambda x: max(x, 0.0), 1e-6, 1.0),
     "x² + 1e6": (lambda x: x * x + 1e6, 0.3, 0.6),
     "a constant": (lambda x: 5.0, 0.3, 0.0),
 }
