@@ -226,3 +226,17 @@ def test_requires_grad_is_for_leaves() -> None:
     y = leaf(1.0) * 2
     with pytest.raises(RuntimeError, match=r"result of Mul; only a leaf .* \(use detach\(\) for a constant\)"):
         y.requires_grad = False
+
+
+def test_a_replaced_gradient_is_a_line_of_its_own() -> None:
+    x = tz.tensor([1.0, 2.0], requires_grad=True)
+    y = x * 3
+    y.register_hook(lambda g: g * 10)
+    y.register_hook(lambda g: None)
+    with tz.record() as tape:
+        y.sum().backward()
+    (line,) = tape.of("hook")
+    assert line.arguments[0].tolist() == [1.0, 1.0]
+    assert line.outputs[0].tolist() == [10.0, 10.0]
+    (after,) = [other for other in tape.of("backward") if other.arguments[0] is line.outputs[0]]
+    assert after.info["op"].__name__ == "Mul"

@@ -341,6 +341,20 @@ def test_an_update_that_forgets_the_state_changes_nothing():
     assert p.item() == 1.0
 
 
+def test_an_update_of_another_shape_changes_nothing():
+    class Stacking(optim.SGD):
+        def update(self, p, g, state, lr):
+            return np.ones((2, 2), np.float32) if p is self.parameters[1] else super().update(p, g, state, lr)
+
+    p, q = weights(1.0), weights(2.0)
+    optimizer = Stacking([p, q], lr=0.1)
+    set_grad(p, 1.0)
+    set_grad(q, 1.0)
+    with pytest.raises(ValueError, match=r"Stacking.update gave shape \(2, 2\) for what has shape \(\)"):
+        optimizer.step()
+    assert (p.item(), q.item()) == (1.0, 2.0)
+
+
 def test_values_computed_before_a_step_stay_what_they_were():
     p = weights(1.0)
     y = p * 2

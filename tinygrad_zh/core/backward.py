@@ -161,6 +161,9 @@ def _hooked(hooks: Sequence[Any], gradient: Any) -> Any:
             raise ValueError(f"a gradient hook was given a gradient of shape {seen.shape} and must return one of that "
                              f"shape, not {replaced.shape}")
         replaced = replaced if replaced.dtype == seen.dtype else replaced.astype(seen.dtype)
+        tape = MODE.get().tape
+        if tape is not None:
+            tape.write("hook", hook, [seen.array], {}, (replaced.array,))
         gradient = replaced if type(gradient) is Tensor else replaced.array
     return gradient
 

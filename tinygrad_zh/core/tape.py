@@ -12,11 +12,12 @@ only inside `with record():`; otherwise a call pays one comparison with None.
     accumulate    add               before, partial  after              op, slot, forward
     gradient      keep or add       [before,] total  the new .grad      source (the leaf's)
     assign        assign            old, new         the new value      tensor
+    hook          the user's hook   the gradient     what replaces it   –
     read          read              the value        the value          tensor
     enter, leave  Module.forward    –                result (leave)     module
     error         Op.forward…       input arrays     –                  op, error, where
 
-Every line up to the last three is its function on its arguments: function(*arguments, **keywords) gives the outputs
+Every line up to assign is its function on its arguments: function(*arguments, **keywords) gives the outputs
 again, to the bit. An error outside of any formula has neither function nor op.
 """
 

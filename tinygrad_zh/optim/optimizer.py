@@ -61,6 +61,10 @@ class Optimizer:
                 results = results if isinstance(results, tuple) else (results,)
                 new += zip((p, *state.values()), results, strict=True)
         for old, value in new:
+            if value.shape != old.shape:
+                raise ValueError(f"{type(self).__name__}.update gave shape {value.shape} for what has shape {old.shape}; "
+                                 "nothing was changed")
+        for old, value in new:
             old.assign(value)
 
     def begin(self, p: Tensor) -> dict[str, Tensor]:
