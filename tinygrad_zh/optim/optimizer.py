@@ -62,8 +62,8 @@ class Optimizer:
                 new += zip((p, *state.values()), results, strict=True)
         for old, value in new:
             if value.shape != old.shape:
-                raise ValueError(f"{type(self).__name__}.update gave shape {value.shape} for what has shape {old.shape}; "
-                                 "nothing was changed")
+                raise ValueError(f"{type(self).__name__}.update gave shape {value.shape} for what has shape "
+                                 f"{old.shape}; nothing was changed")
         for old, value in new:
             old.assign(value)
 
