@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tests.check.broken import InMemoryOrder
+from tinygrad_zh import functional as F
 from tinygrad_zh.check import gradcheck
 from tinygrad_zh.check.differences import Line
 from tinygrad_zh.check.verdict import Claim, judge
@@ -60,6 +61,13 @@ def test_the_ladder_climbs_down_to_where_the_function_is_smooth(claim, fits):
     line = along(lambda x: math.tanh(1e5 * x), 0.0)
     verdicts = judge(line, Claim(claim * np.array([1.0, -3.0]), np.zeros(2), False), "ladder", 0.125, 1e-7)
     assert [v.passed for v in verdicts] == [fits, fits]
+
+
+@pytest.mark.parametrize("x", [-5.5, -6.0, -6.1, -6.3, -6.5])
+def test_noise_inside_the_function_is_no_error_of_the_claim(x):
+    """1 + tanh x has few digits left there, and below them only steps, along which f is perfectly smooth."""
+    assert gradcheck(F.gelu, np.array([x]))
+    assert not gradcheck(lambda x: F.gelu(x) * 2 - F.gelu(x).detach(), np.array([x]))
 
 
 def test_the_row_shown_is_the_one_that_fails():

@@ -24,7 +24,7 @@ def flat(arrays: Sequence[Array]) -> Array:
     return np.concatenate([np.ravel(x) for x in arrays])
 
 
-def line(problem: Problem, upstreams: Array, direction: Direction) -> Line:
+def line(problem: Problem, upstreams: Array, direction: Direction, scale: float = 0.0) -> Line:
     """f along a direction. Where f raises or is not finite it is outside its domain."""
 
     def evaluate(t: complex) -> Array | None:
@@ -39,7 +39,7 @@ def line(problem: Problem, upstreams: Array, direction: Direction) -> Line:
             return None
         return values if np.isfinite(values).all() else None
 
-    return Line(evaluate, upstreams, direction.size(problem.points), problem.scale)
+    return Line(evaluate, upstreams, direction.size(problem.points), scale)
 
 
 def evaluate_complex(problem: Problem, points: Sequence[Array]) -> Array:
@@ -95,13 +95,14 @@ class Comparing:
         self.method = method
         self.rtol = rtol
         self.largest_step = largest_step
+        self.scale = max(problem.scale, largest(outputs))
         self.rounding = ROUNDING * np.array([largest(claim) for claim in claims])
         self.failed = set(failed)
         self.sampled: set[int] = set()
 
     def judge(self, direction: Direction) -> list[Verdict]:
         """One verdict for each upstream gradient."""
-        along = line(self.problem, self.upstreams, direction)
+        along = line(self.problem, self.upstreams, direction, self.scale)
         slope = np.array([direction.slope(claim) for claim in self.claims])
         claim = Claim(slope, self.rounding, not any(isinstance(part, int) for part in direction.parts.values()))
         start = direction.first_step(self.problem.points, self.largest_step)

@@ -24,10 +24,11 @@ UNIT = float(np.finfo(np.float64).eps) / 2
 
 GOOD = 1e-9  # a relative error bar that needs no further halving
 HALVINGS = 45
-FAIR = 1e-4  # one that is worth keeping
-NOISY = 100  # a row so much worse than the best: noise has taken over, and below it everything is steps
+FAIR = 1e-6  # one that is worth keeping
+NOISY = 100  # a row so much worse than the best: noise has taken over
 LUCK = 3
 COLUMNS = 6  # higher orders than 12 only add up rounding
+STRETCHES = 2.0 ** -np.arange(11, 21, 3)
 COMPLEX_STEP = 1e-20
 
 
@@ -43,10 +44,11 @@ class Line:
     """φₖ(t) = Σ uₖ · f(x + t d): f along a direction, seen through each upstream gradient uₖ.
 
     evaluate: t -> the outputs as one vector, None outside f's domain. upstreams: one row an upstream gradient.
-    size: the largest |x| that moves, which says how well x + t d is represented. scale: of what cancels inside f.
+    size: the largest |x| that moves, which says how well x + t d is represented. scale: of what cancels inside f,
+    which rounds like its outputs do.
     """
 
-    def __init__(self, evaluate: Callable[[complex], Any], upstreams: Array, size: float, scale: float = 0.0):
+    def __init__(self, evaluate: Callable[[complex], Any], upstreams: Array, size: float, scale: Any = 0.0):
         self.evaluate = evaluate
         self.upstreams = upstreams
         self.weights = np.abs(upstreams)
@@ -71,11 +73,26 @@ class Line:
         moved = (np.abs(low) + np.abs(high) + 2 * self.scale) * (change != 0)
         return slope, UNIT * (self.weights @ moved + np.abs(slope) * self.size) / (b - a)
 
-    def through(self, k: int) -> Line:
-        """The same line seen through one upstream gradient alone."""
-        line = Line(self.evaluate, self.upstreams[k : k + 1], self.size, self.scale)
+    def through(self, k: int, scale: Any = None) -> Line:
+        """The same line seen through one upstream gradient alone, perhaps with another scale."""
+        line = Line(self.evaluate, self.upstreams[k : k + 1], self.size, self.scale if scale is None else scale)
         line.seen = self.seen
         return line
+
+    def roughness(self) -> Array:
+        """The scale that f's noise betrays: of a smooth function over a short stretch, sixth differences are noise.
+
+        Source: Moré, Wild 2011, "Estimating computational noise". What is larger than rounding is some kink: 0.
+        """
+        size = power_of_two(max(1.0, self.size))
+        found = np.zeros(self.upstreams.shape[1])
+        for stretch in STRETCHES:
+            values = [self.at(k * stretch * size) for k in range(-3, 4)]
+            if all(value is not None for value in values):
+                rough = np.abs(np.diff(values, 6, axis=0)[0]) / (math.comb(12, 6) ** 0.5 * UNIT)
+                rounding = rough <= 1e3 * np.maximum(size, np.abs(values[3]))
+                found = np.maximum(found, np.where(rounding, rough, 0))
+        return found
 
     def central(self, h: float) -> tuple[Array, Array]:
         return self.quotient(-h, h)
@@ -126,11 +143,11 @@ def richardson(quotient: Callable[[float], tuple[Array, Array]], start: float, b
                 error = np.where(better, bar, error)
                 row.append(entry)
             bars += [smallest] if above else []
-            above = row
             good = error <= GOOD * np.abs(value) + 4 * noise
             overtaken = (smallest > NOISY * error) & (error < FAIR * np.abs(value))
             if np.all(good | overtaken):
                 break
+            above = row
         h /= 2
     if np.ndim(value) == 0:
         nothing = np.full(len(slope), np.nan)
