@@ -12,27 +12,55 @@ from tinygrad_zh.nn.activation import (
     Softplus,
     Tanh,
 )
+from tinygrad_zh.nn.attention import MultiHeadAttention, attention_maps, padding_mask
 from tinygrad_zh.nn.layers import BatchNorm, Dense, Dropout, Embedding, Flatten, LayerNorm, parameter
 from tinygrad_zh.nn.module import Module, Sequential
+from tinygrad_zh.nn.pooling import AttentionPool, MaxPool, MeanPool
+from tinygrad_zh.nn.position import LearnedPosition, SinusoidalPosition, sinusoidal
+from tinygrad_zh.nn.transformer import (
+    Decoder,
+    DecoderBlock,
+    Encoder,
+    FeedForward,
+    PreNormDecoderBlock,
+    PreNormTransformerBlock,
+    TransformerBlock,
+)
 
 __all__ = [
     "GELU",
+    "AttentionPool",
     "BatchNorm",
+    "Decoder",
+    "DecoderBlock",
     "Dense",
     "Dropout",
     "Embedding",
+    "Encoder",
+    "FeedForward",
     "Flatten",
     "LayerNorm",
     "LeakyReLU",
+    "LearnedPosition",
     "LogSoftmax",
+    "MaxPool",
+    "MeanPool",
     "Module",
+    "MultiHeadAttention",
+    "PreNormDecoderBlock",
+    "PreNormTransformerBlock",
     "ReLU",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SinusoidalPosition",
     "Softmax",
     "Softplus",
     "Tanh",
+    "TransformerBlock",
+    "attention_maps",
     "init",
+    "padding_mask",
     "parameter",
+    "sinusoidal",
 ]

@@ -53,6 +53,14 @@ def normal(shape: Shape, mean: float = 0.0, std: float = 1.0, generator: Generat
     return (generator or default_generator()).normal(mean, std, shape).astype(get_default_dtype())
 
 
+def small_normal(shape: Shape, generator: Generator | None = None) -> Array:
+    """W ~ N(0, 0.02²): for what is looked up and added, tokens and positions. 中文：小方差正态初始化。
+
+    Radford et al. 2018; Devlin et al. 2019.
+    """
+    return normal(shape, 0.0, 0.02, generator)
+
+
 def xavier_uniform(shape: Shape, generator: Generator | None = None) -> Array:
     """W ~ U(−√(6 / (fan_in + fan_out)), +√(6 / (fan_in + fan_out))). 中文：Xavier（Glorot）均匀初始化。
 

@@ -32,9 +32,9 @@ class Dense(Module):
 
     def __init__(self, inputs: int, outputs: int, bias: bool = True, init: Initializer = xavier_uniform,
                  bias_init: Initializer = zeros) -> None:
-        _check_lengths("Dense", inputs=inputs, outputs=outputs)
-        self.W = _initial("Dense", "W", init, (inputs, outputs))
-        self.b = _initial("Dense", "b", bias_init, (outputs,)) if bias else None
+        check_lengths("Dense", inputs=inputs, outputs=outputs)
+        self.W = initial("Dense", "W", init, (inputs, outputs))
+        self.b = initial("Dense", "b", bias_init, (outputs,)) if bias else None
 
     def forward(self, x: Any) -> Tensor:
         shape = np.shape(x)
@@ -85,8 +85,8 @@ class Embedding(Module):
     """
 
     def __init__(self, vocabulary: int, width: int, init: Initializer = normal) -> None:
-        _check_lengths("Embedding", vocabulary=vocabulary, width=width)
-        self.W = _initial("Embedding", "W", init, (vocabulary, width))
+        check_lengths("Embedding", vocabulary=vocabulary, width=width)
+        self.W = initial("Embedding", "W", init, (vocabulary, width))
 
     def forward(self, t: Any) -> Tensor:
         return F.embedding(t, self.W)
@@ -99,7 +99,7 @@ class LayerNorm(Module):
     """y = γ (x − μ) / √(σ² + ε) + β over the last axis. Ba, Kiros, Hinton 2016. 中文：层归一化层。"""
 
     def __init__(self, width: int, eps: float = 1e-5) -> None:
-        _check_lengths("LayerNorm", width=width)
+        check_lengths("LayerNorm", width=width)
         self.gamma = parameter(ones((width,)))
         self.beta = parameter(zeros((width,)))
         self.eps = eps
@@ -120,7 +120,7 @@ class BatchNorm(Module):
     """
 
     def __init__(self, channels: int, momentum: float = 0.1, eps: float = 1e-5) -> None:
-        _check_lengths("BatchNorm", channels=channels)
+        check_lengths("BatchNorm", channels=channels)
         self.gamma = parameter(ones((channels,)))
         self.beta = parameter(zeros((channels,)))
         self.running_mean = leaf(zeros((channels,)))
@@ -140,7 +140,8 @@ class BatchNorm(Module):
         return str(self.gamma.shape[0])
 
 
-def _check_lengths(layer: str, **lengths: Any) -> None:
+def check_lengths(layer: str, **lengths: Any) -> None:
+    """Raises TypeError for a length that is no whole number, ValueError for one below 1."""
     for name, n in lengths.items():
         if not isinstance(n, (int, np.integer)):
             raise TypeError(f"{layer}: {name} is a whole number, not {n!r}")
@@ -148,7 +149,7 @@ def _check_lengths(layer: str, **lengths: Any) -> None:
             raise ValueError(f"{layer}: {name} is at least 1, not {n}")
 
 
-def _initial(layer: str, name: str, init: Initializer, shape: tuple[int, ...]) -> Tensor:
+def initial(layer: str, name: str, init: Initializer, shape: tuple[int, ...]) -> Tensor:
     """A parameter of a shape. Raises ValueError where init gives another."""
     values = init(shape)
     if np.shape(values) != shape:
