@@ -350,7 +350,25 @@ LAYERS = {
         TypeError, "boolean, .* not float64"),
     "a mask of another shape": Case(
         lambda w: F.scaled_dot_product_attention(w.x, w.x, w.x, np.ones((3, 3), bool)),
-        ValueError, "MaskedAttention"),
+        ValueError, r"shape \(3, 3\) does not broadcast to \(2, 2\), the scores; .* padding is \(batch, 1, m\)"),
+    "a mask with more leading axes": Case(
+        lambda w: F.scaled_dot_product_attention(w.x, w.x, w.x, np.ones((4, 2, 2), bool)),
+        ValueError, r"a mask of shape \(4, 2, 2\) does not broadcast to \(2, 2\)"),
+    "a mask that would repeat the queries": Case(
+        lambda w: F.attention_weights(w.x[:1], w.x, np.ones((2, 2), bool)),
+        ValueError, r"a mask of shape \(2, 2\) does not broadcast to \(1, 2\)"),
+    "weights of widths that differ": Case(
+        lambda w: F.attention_weights(w.x, w.w), ValueError, "queries .* and keys .* need one width"),
+    "attention of batches that differ": Case(
+        lambda w: F.scaled_dot_product_attention(w.x, np.ones((2, 2, 3)), np.ones((3, 2, 3))),
+        ValueError, r"leading axes of queries \(2, 3\), keys \(2, 2, 3\), values \(3, 2, 3\) do not broadcast"),
+    "a softmax mask of numbers": Case(
+        lambda w: F.masked_softmax(w.x, np.ones(3)), TypeError, "boolean, .* not float64"),
+    "a softmax mask that would enlarge": Case(
+        lambda w: F.masked_softmax(w.x, np.ones((4, 2, 3), bool)),
+        ValueError, r"masked_softmax: a mask of shape \(4, 2, 3\) does not broadcast to \(2, 3\)"),
+    "a masked softmax over no axis": Case(
+        lambda w: F.masked_softmax(w.x, np.ones(3, bool), axis=2), ValueError, "axis 2 is out of bounds"),
     "dropout of more than everything": Case(lambda w: F.dropout(w.x, 1.5), ValueError, "from 0 to 1, not 1.5"),
     "dropout of nan": Case(lambda w: F.dropout(w.x, np.nan), ValueError, "from 0 to 1, not nan"),
     "dropout with a seed for a generator": Case(

@@ -16,6 +16,7 @@ from tinygrad_zh.ops.activation import SiLU as silu
 from tinygrad_zh.ops.activation import Softmax as softmax
 from tinygrad_zh.ops.activation import Softplus as softplus
 from tinygrad_zh.ops.activation import Tanh as tanh
+from tinygrad_zh.ops.activation import masked_softmax
 from tinygrad_zh.ops.arithmetic import Abs as abs
 from tinygrad_zh.ops.arithmetic import Add as add
 from tinygrad_zh.ops.arithmetic import Cos as cos
@@ -40,7 +41,7 @@ from tinygrad_zh.ops.arithmetic import Sqrt as sqrt
 from tinygrad_zh.ops.arithmetic import Sub as sub
 from tinygrad_zh.ops.arithmetic import Where as where
 from tinygrad_zh.ops.arithmetic import astype, clip, pow
-from tinygrad_zh.ops.attention import scaled_dot_product_attention
+from tinygrad_zh.ops.attention import attention_weights, scaled_dot_product_attention
 from tinygrad_zh.ops.indexing import embedding, getitem
 from tinygrad_zh.ops.linear import einsum, matmul
 from tinygrad_zh.ops.loss import (
@@ -73,13 +74,13 @@ from tinygrad_zh.ops.shape import (
 )
 
 __all__ = [
-    "abs", "add", "argmax", "argmin", "astype", "batch_norm", "binary_cross_entropy",
+    "abs", "add", "argmax", "argmin", "astype", "attention_weights", "batch_norm", "binary_cross_entropy",
     "binary_cross_entropy_with_logits", "broadcast_to", "clip", "concat", "cos", "cross_entropy",
     "cross_entropy_of_probabilities", "div", "dropout", "einsum", "embedding", "equal", "exp", "expand_dims",
     "flatten", "flip", "gelu", "getitem", "greater", "greater_equal", "half_squared_error", "huber_loss",
     "isfinite", "l1_loss", "layer_norm", "leaky_relu", "less", "less_equal", "log", "log1p", "log_sigmoid",
-    "log_softmax", "logsumexp", "matmul", "max", "maximum", "mean", "min", "minimum", "mse_loss", "mul", "neg",
-    "norm", "not_equal", "pad", "pow", "prod", "relu", "reshape", "rms_norm", "roll",
+    "log_softmax", "logsumexp", "masked_softmax", "matmul", "max", "maximum", "mean", "min", "minimum",
+    "mse_loss", "mul", "neg", "norm", "not_equal", "pad", "pow", "prod", "relu", "reshape", "rms_norm", "roll",
     "scaled_dot_product_attention", "sigmoid", "sign", "silu", "sin", "softmax", "softplus", "split", "sqrt",
     "squeeze", "stack", "std", "sub", "sum", "swapaxes", "tanh", "transpose", "var", "where",
 ]

@@ -180,8 +180,22 @@ def softmax(x: Any, axis: int = -1) -> Any:
     return np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)
 
 
+def masked_softmax(x: Any, mask: Any, axis: int = -1) -> Any:
+    """Lane by lane, over what is allowed."""
+    x, mask = (np.moveaxis(a, axis, -1) for a in np.broadcast_arrays(x, mask))
+    y = np.zeros(x.shape)
+    for i in np.ndindex(x.shape[:-1]):
+        y[i][mask[i]] = softmax(x[i][mask[i]])
+    return np.moveaxis(y, -1, axis)
+
+
 def one_hot(t: Any, classes: int) -> Any:
     return np.eye(classes)[t]
+
+
+def attention_weights(q: Any, k: Any, mask: Any = True, is_causal: bool = False) -> Any:
+    scores = np.einsum("...id,...jd->...ij", q, k) / math.sqrt(q.shape[-1])
+    return masked_softmax(scores, np.asarray(mask) & (np.tri(*scores.shape[-2:], dtype=bool) if is_causal else True))
 
 
 def attention(q: Any, k: Any, v: Any, mask: Any = True, is_causal: bool = False) -> Any:
@@ -189,7 +203,7 @@ def attention(q: Any, k: Any, v: Any, mask: Any = True, is_causal: bool = False)
     scores = np.einsum("...id,...jd->...ij", q, k) / math.sqrt(q.shape[-1])
     n, m = scores.shape[-2:]
     allowed = np.asarray(mask) & (np.tri(n, m, dtype=bool) if is_causal else True)
-    batch = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2], allowed.shape[:-2])
+    batch = np.broadcast_shapes(q.shape[:-2], k.shape[:-2], v.shape[:-2])
     scores, allowed = (np.broadcast_to(x, (*batch, n, m)) for x in (scores, allowed))
     v = np.broadcast_to(v, (*batch, *v.shape[-2:]))
     y = np.zeros((*batch, n, v.shape[-1]))
@@ -284,15 +298,28 @@ def contractions(draw: DrawFn) -> Case:
 
 
 @st.composite
-def attentions(draw: DrawFn, *, masked: bool) -> Case:
+def fitting(draw: DrawFn, shape: Shape) -> Shape:
+    """A shape that broadcasts to a shape and does not enlarge it."""
+    return tuple(draw(st.sampled_from([1, n])) for n in shape)[draw(st.integers(0, len(shape))) :]
+
+
+@st.composite
+def masked_rows(draw: DrawFn) -> Case:
+    shape = draw(shapes(min_dims=1))
+    inputs = [shape, draw(fitting(shape))]
+    return draw(calls(st.just(inputs), real, booleans, axis=an_axis(len(shape))))
+
+
+@st.composite
+def attentions(draw: DrawFn, *, masked: bool, values: bool = True) -> Case:
     n, m, d, e = (draw(st.integers(1, 3)) for _ in range(4))
-    batch = draw(batches(4, max_dims=1))
-    inputs = [(*batch[0], n, d), (*batch[1], m, d), (*batch[2], m, e)]
-    if not masked:
-        return draw(calls(st.just(inputs), real, is_causal=st.booleans()))
-    rows, columns = draw(st.sampled_from([(n, m), (1, m), (n, 1)]))
-    inputs.append((*batch[3], rows, columns))
-    return draw(calls(st.just(inputs), real, real, real, booleans, is_causal=st.booleans()))
+    batch = draw(batches(3 if values else 2, max_dims=1))
+    inputs = [(*lead, *shape) for lead, shape in zip(batch, [(n, d), (m, d), (m, e)], strict=False)]
+    kinds: list[Values] = [real] * len(inputs)
+    if masked:
+        inputs.append(draw(fitting((*np.broadcast_shapes(*batch), n, m))))
+        kinds.append(booleans)
+    return draw(calls(st.just(inputs), *kinds, is_causal=st.booleans()))
 
 
 @st.composite
@@ -435,6 +462,7 @@ ACTIVATIONS = [
     Row("silu", F.silu, each(lambda x: x / (1 + math.exp(-x))), unary(real), rounds=True),
     Row("softplus", F.softplus, each(lambda x: math.log(1 + math.exp(x))), unary(real), rounds=True),
     Row("softmax", F.softmax, softmax, one_axis(), rounds=True),
+    Row("masked_softmax", F.masked_softmax, masked_softmax, masked_rows(), rounds=True),
     Row("log_softmax", F.log_softmax, lambda x, axis: np.log(softmax(x, axis)), one_axis(least=1),
         rounds=True),
 ]
@@ -598,6 +626,10 @@ LAYERS = [
         attentions(masked=False), rounds=True),
     Row("scaled_dot_product_attention with a mask", F.scaled_dot_product_attention, attention,
         attentions(masked=True), rounds=True),
+    Row("attention_weights", F.attention_weights, attention_weights, attentions(masked=False, values=False),
+        rounds=True),
+    Row("attention_weights with a mask", F.attention_weights, attention_weights,
+        attentions(masked=True, values=False), rounds=True),
 ]
 
 UPDATES = [

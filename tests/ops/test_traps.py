@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -378,6 +380,26 @@ def test_a_fully_masked_row_does_not_poison_the_others():
     np.testing.assert_allclose(y.numpy()[others], y_alone.numpy(), rtol=1e-14)
     for found, expected in zip((dq, dk, dv), alone, strict=True):
         np.testing.assert_allclose(found, expected.numpy(), rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("hidden", [np.nan, np.inf, -np.inf])
+def test_what_a_mask_hides_may_be_anything(hidden):
+    x = leaf([[1.0, 2.0, hidden], [hidden, hidden, hidden], [0.0, hidden, 1.0]])
+    mask = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 1]], bool)
+    with warnings.catch_warnings(action="error"):
+        y = F.masked_softmax(x, mask)
+        dx = gradient_of(y, x, ramp(3, 3))
+    assert not y.numpy()[~mask].any() and not dx[~mask].any()
+    for i, columns in ((0, [0, 1]), (2, [0, 2])):
+        alone = x[i, columns]
+        np.testing.assert_allclose(y.numpy()[i, columns], F.softmax(alone).numpy(), rtol=1e-15)
+        seed = ramp(3, 3)[i, columns]
+        np.testing.assert_allclose(dx[i, columns], gradient_of(F.softmax(alone), alone, seed), rtol=1e-13)
+
+
+def test_a_mask_may_be_a_tensor_and_what_it_allows_may_be_far_apart():
+    y = F.masked_softmax(leaf([[1000.0, 0.0, 2000.0]]), tz.tensor([[True, True, False]]))
+    assert y.tolist() == [[1, 0, 0]]
 
 
 def test_a_causal_row_does_not_see_the_future():

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_zh.core.op import Op
+from tinygrad_zh.core.tensor import Tensor
 
 
 class ReLU(Op):
@@ -143,6 +147,25 @@ class Softmax(Op):
         return y * (dy - (dy * y).sum(axis=axis, keepdims=True))
 
 
+class MaskedSoftmax(Op):
+    """yᵢ = eˣⁱ / Σⱼ eˣʲ over the j that the mask allows, 0 elsewhere
+    ∂L/∂x = y (∂L/∂y − Σ ∂L/∂y y)
+    中文：带掩码的归一化指数函数
+
+    Where nothing is allowed, y and its gradient are zero. What is masked out may be anything, nan too.
+    """
+
+    def forward(x, mask, *, axis=-1):
+        s = np.where(mask, x, -np.inf)
+        top = s.max(axis=axis, keepdims=True, initial=-np.inf)
+        e = np.exp(s - np.where(top == -np.inf, 0, top))
+        z = e.sum(axis=axis, keepdims=True)
+        return e / np.where(z == 0, 1, z)
+
+    def backward_x(dy, y, *, axis):
+        return y * (dy - (dy * y).sum(axis=axis, keepdims=True))
+
+
 class LogSoftmax(Op):
     """yᵢ = xᵢ − ln Σⱼ eˣʲ
     ∂L/∂x = ∂L/∂y − eʸ Σ ∂L/∂y
@@ -155,3 +178,30 @@ class LogSoftmax(Op):
 
     def backward(dy, y, *, axis):
         return dy - np.exp(y) * dy.sum(axis=axis, keepdims=True)
+
+
+# ---- what users call
+
+
+def masked_softmax(x: Any, mask: Any, axis: int = -1) -> Tensor:
+    """yᵢ = eˣⁱ / Σⱼ eˣʲ over the j where the mask is true, 0 elsewhere. 中文：带掩码的归一化指数函数。
+
+    mask: booleans that broadcast to x's shape. Where all along the axis is masked, y is zero and so is its gradient.
+    Raises TypeError for a mask that is not boolean, ValueError for one of another shape.
+
+    >>> masked_softmax(np.array([0.0, 0.0, np.nan]), [True, True, False])
+    array([0.5, 0.5, 0. ])
+    """
+    mask = check_mask("masked_softmax", mask, np.shape(x))
+    return MaskedSoftmax(x, mask, axis=normalize_axis_index(axis, np.ndim(x)))
+
+
+def check_mask(name: str, mask: Any, shape: tuple[int, ...], tip: str = "") -> Any:
+    """The mask, if it is of booleans and broadcasts to a shape without enlarging it."""
+    mask = mask if hasattr(mask, "dtype") else np.asarray(mask)
+    if mask.dtype != np.bool_:
+        raise TypeError(f"{name}: a mask is boolean, true for what counts, not {mask.dtype}")
+    pairs = zip(mask.shape[::-1], shape[::-1], strict=False)
+    if len(mask.shape) > len(shape) or not all(length in (1, wanted) for length, wanted in pairs):
+        raise ValueError(f"{name}: a mask of shape {mask.shape} does not broadcast to {shape}{tip}")
+    return mask

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_zh.core.op import Op
 from tinygrad_zh.core.tensor import Tensor
+from tinygrad_zh.ops.activation import MaskedSoftmax, Softmax, check_mask
 
 
 class Attention(Op):
@@ -65,6 +66,9 @@ class MaskedAttention(Op):
         return s @ k, s.mT @ q, p.mT @ dy, None
 
 
+# ---- what users call
+
+
 def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, is_causal: bool = False) -> Tensor:
     """Y = softmax(Q Kᵀ / √d) V. Q (…, n, d), K (…, m, d), V (…, m, e) → Y (…, n, e). 中文：缩放点积注意力。
 
@@ -72,20 +76,47 @@ def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, is_ca
     that may attend to nothing are zero. Vaswani et al. 2017 (F25). Raises ValueError for shapes that do not fit and
     TypeError for a mask that is not boolean.
     """
-    for name, x in (("queries", q), ("keys", k), ("values", v)):
-        if len(x.shape) < 2:
-            raise ValueError(f"attention: the {name} are (…, length, width), not {x.shape}")
-    if q.shape[-1] != k.shape[-1] or k.shape[-2] != v.shape[-2] or not q.shape[-1]:
-        raise ValueError(f"attention: queries {q.shape} and keys {k.shape} need one width, "
-                         f"keys and values {v.shape} one length")
-    n, m = q.shape[-2], k.shape[-2]
-    if not m:
-        raise ValueError(f"attention: there is nothing to attend to; the keys have shape {k.shape}")
-    if mask is not None:
-        mask = mask.array if isinstance(mask, Tensor) else np.asarray(mask)
-        if mask.dtype != np.bool_:
-            raise TypeError(f"attention: the mask is boolean, true where attention is allowed, not {mask.dtype}")
-    if is_causal:
-        causal = np.tri(n, m, dtype=bool)
-        mask = causal if mask is None else mask & causal
+    mask = allowed(mask, is_causal, shape_of_scores(q, k, v))
     return Attention(q, k, v) if mask is None else MaskedAttention(q, k, v, mask)
+
+
+def attention_weights(q: Any, k: Any, mask: Any = None, is_causal: bool = False) -> Tensor:
+    """P = softmax(Q Kᵀ / √d). Q (…, n, d), K (…, m, d) → P (…, n, m). 中文：注意力权重。
+
+    Row i attends to column j with weight Pᵢⱼ. P V is attention in three steps: scores, softmax, product. It equals `scaled_dot_product_attention`, which keeps no
+    P, to rounding. Dropout on the weights is dropout(P) V. mask, is_causal and the errors are the same.
+    """
+    mask = allowed(mask, is_causal, shape_of_scores(q, k))
+    s = q @ k.mT * q.shape[-1] ** -0.5
+    return Softmax(s) if mask is None else MaskedSoftmax(s, mask)
+
+
+# ---- what they share
+
+
+def shape_of_scores(q: Any, k: Any, v: Any = None) -> tuple[int, ...]:
+    """(…, n, m): the shape of Q Kᵀ, with the leading axes of V as well. Raises ValueError for what does not fit."""
+    given = {"queries": q.shape, "keys": k.shape} | ({} if v is None else {"values": v.shape})
+    for name, shape in given.items():
+        if len(shape) < 2:
+            raise ValueError(f"attention: the {name} are (…, length, width), not {shape}")
+    if q.shape[-1] != k.shape[-1] or not q.shape[-1]:
+        raise ValueError(f"attention: queries {q.shape} and keys {k.shape} need one width")
+    if v is not None and k.shape[-2] != v.shape[-2]:
+        raise ValueError(f"attention: keys {k.shape} and values {v.shape} need one length")
+    if not k.shape[-2]:
+        raise ValueError(f"attention: there is nothing to attend to; the keys have shape {k.shape}")
+    try:
+        batch = np.broadcast_shapes(*(shape[:-2] for shape in given.values()))
+    except ValueError:
+        shapes = ", ".join(f"{name} {shape}" for name, shape in given.items())
+        raise ValueError(f"attention: the leading axes of {shapes} do not broadcast") from None
+    return (*batch, q.shape[-2], k.shape[-2])
+
+
+def allowed(mask: Any, is_causal: bool, scores: tuple[int, ...]) -> Any:
+    """The mask and j ≤ i as one; None where all is allowed. Raises as scaled_dot_product_attention says."""
+    if mask is not None:
+        mask = check_mask("attention", mask, scores, ", the scores; a mask for padding is (batch, 1, m)")
+    causal = np.tri(*scores[-2:], dtype=bool) if is_causal else None
+    return mask if causal is None else causal if mask is None else mask & causal
