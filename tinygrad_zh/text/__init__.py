@@ -1,5 +1,8 @@
-"""From a text to ids that a network can read: tokens, the vocabulary, word vectors. 文本处理"""
+"""From a text to the numbers that a network reads: tokens, and the vocabulary that gives each its id. 文本处理"""
 
 from __future__ import annotations
 
-__all__: list[str] = []
+from tinygrad_zh.text.tokens import characters, words
+from tinygrad_zh.text.vocabulary import Vocabulary
+
+__all__ = ["Vocabulary", "characters", "words"]
