@@ -31,6 +31,5 @@ from tinygrad_zh.serialization import load, save
 __all__ = [
     "Op", "Tape", "Tensor", "__version__", "backward_steps", "check", "data", "default_generator", "functional",
     "get_default_dtype", "grad", "hessian", "hvp", "is_grad_enabled", "jacobian", "jvp", "load", "manual_seed", "nn",
-    "no_grad", "ops", "optim", "record", "save", "set_default_dtype", "tensor", "text", "train",
-    "vjp",
+    "no_grad", "ops", "optim", "record", "save", "set_default_dtype", "tensor", "text", "train", "vjp",
 ]  # fmt: skip
