@@ -47,10 +47,11 @@ def load(family: str) -> Arrays:
 
 def cases(*names: str) -> list[Case]:
     """The cases of the named families, of every family without a name: for `parametrize(…, ids=str)`."""
-    return [case for family in names or families() for case in _cases_of(load(family))]
+    return [case for family in names or families() for case in cases_of(load(family))]
 
 
-def _cases_of(arrays: Arrays) -> list[Case]:
+def cases_of(arrays: Arrays) -> list[Case]:
+    """What the arrays of one file hold."""
     by_case = groupby(arrays, key=lambda key: key.partition("/")[0])
     return [
         _case(name, {key.removeprefix(f"{name}/"): arrays[key] for key in keys}) for name, keys in by_case

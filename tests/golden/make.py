@@ -181,6 +181,134 @@ def attention() -> Iterator[Arrays]:
     yield differentiate(name, F.scaled_dot_product_attention, inputs)
 
 
+# ---- attention layers and what is built from them
+
+
+Given = dict[str, torch.Tensor]
+Arguments = Callable[[Given], tuple[tuple[torch.Tensor, ...], dict[str, Any]]]
+
+
+def of_module(name: str, module: torch.nn.Module, inputs: Arrays, arguments: Arguments, **attributes: Any) -> Arrays:
+    """A module's values and gradients. Its parameters, N(0, ¼), are inputs as well, under PyTorch's names."""
+    weights = normal(f"{name}/weights", **{key: tuple(p.shape) for key, p in module.named_parameters()})
+
+    def function(*tensors: torch.Tensor, **_: Any) -> Any:
+        given = dict(zip([*inputs, *weights], tensors, strict=True))
+        result = torch.func.functional_call(module, {key: given[key] for key in weights}, *arguments(given))
+        return dict(zip(("y", "weights"), result, strict=True)) if isinstance(result, tuple) else result
+
+    return differentiate(name, function, {**inputs, **{key: w / 2 for key, w in weights.items()}}, **attributes)
+
+
+def forbidden(mask: torch.Tensor | None, heads: int, causal: int = 0) -> dict[str, Any]:
+    """Our mask, true where attention is allowed, in PyTorch's two, true where it is not. causal: the length."""
+    masks: dict[str, Any] = {}
+    if causal:
+        masks["attn_mask"] = torch.ones(causal, causal, dtype=torch.bool).triu(1)
+    if mask is not None and mask.ndim == 3 and mask.shape[1] == 1:
+        masks["key_padding_mask"] = ~mask[:, 0]
+    elif mask is not None:
+        masks["attn_mask"] = (~mask if mask.ndim == 2 else (~mask).repeat_interleave(heads, 0)) | masks.get(
+            "attn_mask", torch.tensor(False)
+        )
+    return masks
+
+
+def attention_layer(name: str, x: tuple[int, int, int] = (2, 3, 4), m: int = 0, heads: int = 2,
+                    mask: NDArray[np.bool_] | None = None, is_causal: bool = False) -> Arrays:
+    """nn.MultiheadAttention: x (batch, n, width), and a memory of length m where that is not 0."""
+    batch, n, width = x
+    inputs = normal(name, x=x, **({"memory": (batch, m, width)} if m else {}))
+    if mask is not None:
+        inputs["mask"] = mask
+
+    def arguments(given: Given) -> tuple[tuple[torch.Tensor, ...], dict[str, Any]]:
+        memory = given.get("memory", given["x"])
+        keywords = forbidden(given.get("mask"), heads, n * is_causal)
+        return (given["x"], memory, memory), {**keywords, "average_attn_weights": False}
+
+    module = torch.nn.MultiheadAttention(width, heads, batch_first=True)
+    return of_module(name, module, inputs, arguments, heads=heads, is_causal=is_causal)
+
+
+def transformer_layer(decoder: bool, width: int, heads: int, hidden: int, activation: str, norm_first: bool) -> Any:
+    """One block, without dropout. Its GELU is the tanh form."""
+    made = torch.nn.TransformerDecoderLayer if decoder else torch.nn.TransformerEncoderLayer
+    functions: dict[str, Any] = {"relu": F.relu, "gelu": lambda x: F.gelu(x, approximate="tanh")}
+    return made(width, heads, hidden, 0.0, functions[activation], batch_first=True, norm_first=norm_first)
+
+
+def blocks(name: str, x: tuple[int, int, int] = (2, 3, 4), m: int = 0, depth: int = 0, heads: int = 2,
+           hidden: int = 3, activation: str = "relu", norm_first: bool = False,
+           mask: NDArray[np.bool_] | None = None, memory_mask: NDArray[np.bool_] | None = None,
+           is_causal: bool = False) -> Arrays:
+    """A stack of encoder blocks, or of decoder blocks over a memory of length m; depth 0: one block by itself.
+
+    Decoders are causal.
+    """
+    batch, n, width = x
+    module = transformer_layer(bool(m), width, heads, hidden, activation, norm_first)
+    if depth:
+        stack = torch.nn.TransformerDecoder if m else torch.nn.TransformerEncoder
+        keywords = {} if m else {"enable_nested_tensor": False}
+        module = stack(module, depth, torch.nn.LayerNorm(width) if norm_first else None, **keywords)
+    inputs = normal(name, x=x, **({"memory": (batch, m, width)} if m else {}))
+    inputs |= {key: given for key, given in {"mask": mask, "memory_mask": memory_mask}.items() if given is not None}
+
+    def arguments(given: Given) -> tuple[tuple[torch.Tensor, ...], dict[str, Any]]:
+        own = forbidden(given.get("mask"), heads, n * (is_causal or bool(m)))
+        if m:
+            cross = forbidden(given.get("memory_mask"), heads)
+            names = {"attn_mask": "mask", "key_padding_mask": "key_padding_mask"}
+            keywords = {f"tgt_{names[key]}": value for key, value in own.items()}
+            return (given["x"], given["memory"]), keywords | {f"memory_{names[key]}": v for key, v in cross.items()}
+        names = {"attn_mask": "mask" if depth else "src_mask", "key_padding_mask": "src_key_padding_mask"}
+        return (given["x"],), {names[key]: value for key, value in own.items()}
+
+    return of_module(name, module, inputs, arguments, depth=depth, heads=heads, hidden=hidden, activation=activation,
+                     norm_first=norm_first, is_causal=is_causal)
+
+
+class TextClassifier(torch.nn.Module):
+    """Embedding, sines and cosines, two post-norm blocks, the mean of the rows that hold a token, one number."""
+
+    def __init__(self, vocabulary: int, width: int, heads: int, hidden: int) -> None:
+        super().__init__()
+        self.embedding = torch.nn.Embedding(vocabulary, width)
+        block = transformer_layer(False, width, heads, hidden, "relu", False)
+        self.encoder = torch.nn.TransformerEncoder(block, 2, enable_nested_tensor=False)
+        self.head = torch.nn.Linear(width, 1)
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        x = self.embedding(tokens)
+        position = torch.arange(x.shape[1]).double()[:, None]
+        angle = position / 10000 ** (torch.arange(0, x.shape[2], 2).double() / x.shape[2])
+        x = x + torch.stack([torch.sin(angle), torch.cos(angle)], -1).flatten(1)
+        y, kept = self.encoder(x, src_key_padding_mask=tokens == 0), (tokens != 0)[..., None]
+        return self.head((y * kept).sum(1) / kept.sum(1))
+
+
+@family
+def transformer() -> Iterator[Arrays]:
+    lengths = np.arange(4) < np.array([4, 2]).reshape(2, 1, 1)
+    square = np.array([[[1, 0, 1], [0, 1, 0], [1, 1, 0]], [[0, 0, 1], [1, 1, 1], [1, 0, 0]]], bool)
+    yield attention_layer("multi_head_attention")
+    yield attention_layer("multi_head_attention.causal", is_causal=True)
+    yield attention_layer("multi_head_attention.cross", m=4)
+    yield attention_layer("multi_head_attention.padding", m=4, mask=lengths)
+    yield attention_layer("multi_head_attention.arbitrary", mask=square)
+    yield blocks("block.post_norm", mask=square[0])
+    yield blocks("block.pre_norm", activation="gelu", norm_first=True, is_causal=True)
+    yield blocks("decoder_block.post_norm", m=4, memory_mask=lengths)
+    yield blocks("decoder_block.pre_norm", m=4, activation="gelu", norm_first=True)
+    yield blocks("encoder.pre_norm", depth=2, activation="gelu", norm_first=True, mask=lengths[:, :, 1:])
+    yield blocks("decoder.post_norm", m=4, depth=2, mask=lengths[:, :, :3], memory_mask=lengths)
+    name = "text_classifier"
+    tokens = {"tokens": np.array([[3, 1, 4, 1, 0], [5, 2, 0, 0, 0]])}
+    module = TextClassifier(6, 4, 2, 3)
+    yield of_module(name, module, tokens, lambda given: ((given["tokens"],), {}), heads=2, hidden=3)
+
+
 @family
 def linear() -> Iterator[Arrays]:
     for variant, (a, b) in {
