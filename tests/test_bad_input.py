@@ -362,6 +362,15 @@ LAYERS = {
     "attention of batches that differ": Case(
         lambda w: F.scaled_dot_product_attention(w.x, np.ones((2, 2, 3)), np.ones((3, 2, 3))),
         ValueError, r"leading axes of queries \(2, 3\), keys \(2, 2, 3\), values \(3, 2, 3\) do not broadcast"),
+    "blocked attention of lengths that differ": Case(
+        lambda w: F.blocked_attention(w.x, w.x, w.x[:1]), ValueError, "one length"),
+    "blocked attention with a mask of another shape": Case(
+        lambda w: F.blocked_attention(w.x, w.x, w.x, np.ones((3, 3), bool)),
+        ValueError, r"shape \(3, 3\) does not broadcast to \(2, 2\)"),
+    "a block of no rows": Case(
+        lambda w: F.blocked_attention(w.x, w.x, w.x, block=0), ValueError, "at least 1 row, not 0"),
+    "a block of half a row": Case(
+        lambda w: F.blocked_attention(w.x, w.x, w.x, block=0.5), TypeError, "whole number of rows, not 0.5"),
     "a softmax mask of numbers": Case(
         lambda w: F.masked_softmax(w.x, np.ones(3)), TypeError, "boolean, .* not float64"),
     "a softmax mask that would enlarge": Case(

@@ -198,8 +198,8 @@ def attention_weights(q: Any, k: Any, mask: Any = True, is_causal: bool = False)
     return masked_softmax(scores, np.asarray(mask) & (np.tri(*scores.shape[-2:], dtype=bool) if is_causal else True))
 
 
-def attention(q: Any, k: Any, v: Any, mask: Any = True, is_causal: bool = False) -> Any:
-    """Row by row; a row without columns gives zeros."""
+def attention(q: Any, k: Any, v: Any, mask: Any = True, is_causal: bool = False, block: int = 0) -> Any:
+    """Row by row; a row without columns gives zeros. Blocks change nothing."""
     scores = np.einsum("...id,...jd->...ij", q, k) / math.sqrt(q.shape[-1])
     n, m = scores.shape[-2:]
     allowed = np.asarray(mask) & (np.tri(n, m, dtype=bool) if is_causal else True)
@@ -311,15 +311,16 @@ def masked_rows(draw: DrawFn) -> Case:
 
 
 @st.composite
-def attentions(draw: DrawFn, *, masked: bool, values: bool = True) -> Case:
-    n, m, d, e = (draw(st.integers(1, 3)) for _ in range(4))
+def attentions(draw: DrawFn, *, masked: bool, values: bool = True, longest: int = 3, **keywords: Any) -> Case:
+    n, m = (draw(st.integers(1, longest)) for _ in range(2))
+    d, e = (draw(st.integers(1, 3)) for _ in range(2))
     batch = draw(batches(3 if values else 2, max_dims=1))
     inputs = [(*lead, *shape) for lead, shape in zip(batch, [(n, d), (m, d), (m, e)], strict=False)]
     kinds: list[Values] = [real] * len(inputs)
     if masked:
         inputs.append(draw(fitting((*np.broadcast_shapes(*batch), n, m))))
         kinds.append(booleans)
-    return draw(calls(st.just(inputs), *kinds, is_causal=st.booleans()))
+    return draw(calls(st.just(inputs), *kinds, is_causal=st.booleans(), **keywords))
 
 
 @st.composite
@@ -630,6 +631,10 @@ LAYERS = [
         rounds=True),
     Row("attention_weights with a mask", F.attention_weights, attention_weights,
         attentions(masked=True, values=False), rounds=True),
+    Row("blocked_attention", F.blocked_attention, attention,
+        attentions(masked=False, block=st.integers(1, 4)), rounds=True),
+    Row("blocked_attention with a mask", F.blocked_attention, attention,
+        attentions(masked=True, block=st.integers(1, 4)), rounds=True),
 ]
 
 UPDATES = [

@@ -83,8 +83,9 @@ def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, is_ca
 def attention_weights(q: Any, k: Any, mask: Any = None, is_causal: bool = False) -> Tensor:
     """P = softmax(Q Kᵀ / √d). Q (…, n, d), K (…, m, d) → P (…, n, m). 中文：注意力权重。
 
-    Row i attends to column j with weight Pᵢⱼ. P V is attention in three steps: scores, softmax, product. It equals `scaled_dot_product_attention`, which keeps no
-    P, to rounding. Dropout on the weights is dropout(P) V. mask, is_causal and the errors are the same.
+    Row i attends to column j with weight Pᵢⱼ. P V is attention in three steps: scores, softmax, product; it equals
+    `scaled_dot_product_attention`, which keeps no P, to rounding. Dropout on the weights is dropout(P) V. mask,
+    is_causal and the errors are the same.
     """
     mask = allowed(mask, is_causal, shape_of_scores(q, k))
     s = q @ k.mT * q.shape[-1] ** -0.5
@@ -118,5 +119,5 @@ def allowed(mask: Any, is_causal: bool, scores: tuple[int, ...]) -> Any:
     """The mask and j ≤ i as one; None where all is allowed. Raises as scaled_dot_product_attention says."""
     if mask is not None:
         mask = check_mask("attention", mask, scores, ", the scores; a mask for padding is (batch, 1, m)")
-    causal = np.tri(*scores[-2:], dtype=bool) if is_causal else None
+    causal = np.tri(*scores[-2:], dtype=np.bool_) if is_causal else None
     return mask if causal is None else causal if mask is None else mask & causal
