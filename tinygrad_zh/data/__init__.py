@@ -5,24 +5,35 @@ Only NumPy is imported here; a data set is read when its function is called.
 
 from __future__ import annotations
 
+from tinygrad_zh.data.dialogue_files import dialogues
+from tinygrad_zh.data.headline_files import headlines
 from tinygrad_zh.data.idx import read_idx
 from tinygrad_zh.data.images import Images, digits
 from tinygrad_zh.data.minibatches import Minibatches
 from tinygrad_zh.data.mnist_files import mnist
+from tinygrad_zh.data.plain_text import read_text
+from tinygrad_zh.data.review_files import reviews
 from tinygrad_zh.data.scaling import standardize, to_unit
 from tinygrad_zh.data.splitting import train_test_split
 from tinygrad_zh.data.synthetic import plane
 from tinygrad_zh.data.tables import Table, ames, sacramento
+from tinygrad_zh.data.texts import Texts, labelled_texts
 
 __all__ = [
     "Images",
     "Minibatches",
     "Table",
+    "Texts",
     "ames",
+    "dialogues",
     "digits",
+    "headlines",
+    "labelled_texts",
     "mnist",
     "plane",
     "read_idx",
+    "read_text",
+    "reviews",
     "sacramento",
     "standardize",
     "to_unit",
