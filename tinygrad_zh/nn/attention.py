@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,9 +22,9 @@ class MultiHeadAttention(Module):
     X (…, n, width) → Y (…, n, width). Q = X W_Q + b_Q, K = M W_K + b_K, V = M W_V + b_V, each cut into h heads of d
     = width / h columns. M is X itself (self-attention), or a memory (…, m, width) (cross-attention). mask:
     booleans, true where row i may attend to column j, (n, m), or with a batch in front, (…, 1, m) or (…, n, m); one
-    mask for all heads; is_causal: j ≤ i only. A row that may attend to nothing has Y_i = 0. dropout: on the
-    weights, in training (Vaswani et al. 2017; their code). return_weights: (Y, P), with P (…, heads, n, m) before
-    dropout. Document 000 §2 (F25).
+    mask for all heads; is_causal: j ≤ i only. A row that may attend to nothing has Y_i = 0. What is masked has no
+    influence as long as it is finite (0 · nan = nan). dropout: on the weights, in training (Vaswani et al. 2017; their
+    code). return_weights: (Y, P), with P (…, heads, n, m) before dropout. Document 000 §2 (F25).
 
     Raises ValueError for heads that do not divide the width, and for shapes that do not fit; TypeError for a mask that
     is not boolean.
@@ -37,7 +37,7 @@ class MultiHeadAttention(Module):
     ((1, 3, 8), (1, 2, 3, 3), [0.5, 0.5, 0.0])
     """
 
-    _show: Callable[[Array], None] | None = None
+    _maps: tuple[tuple[str, dict[str, Array]], ...] = ()
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         check_lengths("MultiHeadAttention", width=width, heads=heads)
@@ -54,11 +54,11 @@ class MultiHeadAttention(Module):
         memory = x if memory is None else memory
         mask = self._checked(np.shape(x), np.shape(memory), mask)
         q, k, v = self._cut(self.query(x)), self._cut(self.key(memory)), self._cut(self.value(memory))
-        if not (return_weights or self._show or (self.training and self.dropout.p)):
+        if not (return_weights or self._maps or (self.training and self.dropout.p)):
             return self.output(_join(F.scaled_dot_product_attention(q, k, v, mask, is_causal)))
         p = F.attention_weights(q, k, mask, is_causal)
-        if self._show:
-            self._show(p.numpy())
+        for path, maps in self._maps:
+            maps[path] = p.numpy()
         y = self.output(_join(self.dropout(p) @ v))
         return (y, p) if return_weights else y
 
@@ -114,16 +114,15 @@ def attention_maps(model: Module) -> Iterator[dict[str, Array]]:
     >>> {path: weights.shape for path, weights in maps.items()}
     {'blocks.0.attention': (1, 2, 5, 5), 'blocks.1.attention': (1, 2, 5, 5)}
     """
-    layers = {path: part for path, part in model.named_modules() if isinstance(part, MultiHeadAttention)}
-    before = {path: layer._show for path, layer in layers.items()}
+    layers = [(path, part, part._maps) for path, part in model.named_modules() if isinstance(part, MultiHeadAttention)]
     maps: dict[str, Array] = {}
-    for path, layer in layers.items():
-        layer._show = lambda weights, path=path: maps.__setitem__(path, weights)
+    for path, layer, before in layers:
+        layer._maps = (*before, (path, maps))
     try:
         yield maps
     finally:
-        for path, layer in layers.items():
-            layer._show = before[path]
+        for _, layer, before in layers:
+            layer._maps = before
 
 
 def _join(y: Tensor) -> Tensor:

@@ -63,8 +63,10 @@ class AttentionPool(Module):
 def _column(layer: str, x: Any, mask: Any) -> Array:
     """The mask as (…, n, 1), after a check."""
     shape = np.shape(x)
-    if len(shape) < 2 or not hasattr(x, "dtype"):
-        raise ValueError(f"{layer} takes an array (…, length, width), not {shape}")
+    if not hasattr(x, "dtype"):
+        raise TypeError(f"{layer} takes a tensor or an array, not {type(x).__name__}; use tz.tensor(…)")
+    if len(shape) < 2 or not shape[-2]:
+        raise ValueError(f"{layer} takes (…, length, width) with at least one row, not {shape}")
     if mask is None:
         return np.ones((*shape[:-1], 1), bool)
     mask = mask.numpy() if isinstance(mask, Tensor) else np.asarray(mask)

@@ -16,7 +16,6 @@ from tinygrad_zh.nn.module import Module
 Array = np.ndarray[Any, Any]
 
 
-@lru_cache(maxsize=32)
 def sinusoidal(length: int, width: int) -> Array:
     """P[i, 2k] = sin(i / 10000^(2k/width)), P[i, 2k + 1] = cos(i / 10000^(2k/width)). 中文：正弦位置编码。
 
@@ -28,6 +27,11 @@ def sinusoidal(length: int, width: int) -> Array:
            [0.84, 0.54, 0.01, 1.  ]])
     """
     check_lengths("sinusoidal", length=length, width=width)
+    return _sinusoidal(length, width)
+
+
+@lru_cache(maxsize=32)
+def _sinusoidal(length: int, width: int) -> Array:
     column = np.arange(width)
     angle = np.arange(length)[:, None] / 10000 ** (column // 2 * 2 / width)
     P = np.where(column % 2, np.cos(angle), np.sin(angle))
@@ -43,8 +47,9 @@ class SinusoidalPosition(Module):
         self.width = width
 
     def forward(self, x: Any) -> Any:
-        n = _rows("SinusoidalPosition", x, self.width)
-        return x + sinusoidal(n, self.width).astype(getattr(x, "dtype", get_default_dtype()))
+        P = sinusoidal(_rows("SinusoidalPosition", x, self.width), self.width)
+        dtype = getattr(x, "dtype", None)
+        return x + P.astype(dtype if dtype and dtype.kind == "f" else get_default_dtype())
 
     def describe(self) -> str:
         return str(self.width)

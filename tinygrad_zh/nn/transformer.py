@@ -22,10 +22,13 @@ Activation = Callable[[Any], Tensor]
 class FeedForward(Module):
     """Y = f(X W₁ + b₁) W₂ + b₂, row by row. X (…, width) → (…, width). 中文：前馈网络。
 
-    f: ReLU unless given. W₁ starts with He's variance. Vaswani et al. 2017, §3.3.
+    f: ReLU unless given. W₁ starts with He's variance. Vaswani et al. 2017, §3.3. Raises TypeError for an activation
+    that is not a function (or a module, such as nn.GELU()).
     """
 
     def __init__(self, width: int, hidden: int, activation: Activation = F.relu, dropout: float = 0.0) -> None:
+        if not callable(activation) or isinstance(activation, type):
+            raise TypeError(f"FeedForward: the activation is a function such as F.gelu, not {_named(activation)}")
         self.first = Dense(width, hidden, init=he_uniform)
         self.second = Dense(hidden, width)
         self.dropout = Dropout(dropout)
@@ -108,12 +111,13 @@ class Encoder(Module):
     """Y = B_depth(… B₁(X)): a stack of blocks, each sees all rows that the mask allows. 中文：编码器。
 
     X (…, n, width). block: TransformerBlock, or PreNormTransformerBlock, after which comes one more layer norm. With
-    is_causal a row sees those before it only: the stack of a language model.
+    is_causal a row sees those before it only: the stack of a language model. Raises TypeError for any other block.
     """
 
     def __init__(self, depth: int, width: int, heads: int, hidden: int, dropout: float = 0.0,
                  activation: Activation = F.relu, block: type[TransformerBlock] = TransformerBlock) -> None:
         check_lengths(type(self).__name__, depth=depth)
+        self._check_block(block)
         self.blocks = [block(width, heads, hidden, dropout, activation) for _ in range(depth)]
         self.norm = None if block.normalized else LayerNorm(width)
 
@@ -121,6 +125,14 @@ class Encoder(Module):
         for block in self.blocks:
             x = block(x, mask=mask, is_causal=is_causal)
         return x if self.norm is None else self.norm(x)
+
+    def _check_block(self, block: Any) -> None:
+        decodes = isinstance(self, Decoder)
+        if not (isinstance(block, type) and issubclass(block, TransformerBlock)
+                and issubclass(block, DecoderBlock) == decodes):
+            kind = "DecoderBlock" if decodes else "TransformerBlock"
+            raise TypeError(f"{type(self).__name__}: the block is a class, nn.{kind} or nn.PreNorm{kind}, "
+                            f"not {_named(block)}")
 
 
 class Decoder(Encoder):
@@ -137,3 +149,8 @@ class Decoder(Encoder):
         for block in self.blocks:
             x = block(x, memory, mask=mask, memory_mask=memory_mask)
         return x if self.norm is None else self.norm(x)
+
+
+def _named(x: Any) -> str:
+    """A wrong argument in an error, on one line."""
+    return x.__name__ if isinstance(x, type) else repr(x) if isinstance(x, str) else f"a {type(x).__name__}"
