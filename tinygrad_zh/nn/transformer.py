@@ -27,7 +27,7 @@ class FeedForward(Module):
     """
 
     def __init__(self, width: int, hidden: int, activation: Activation = F.relu, dropout: float = 0.0) -> None:
-        if not callable(activation) or isinstance(activation, type):
+        if not callable(activation) or (isinstance(activation, type) and issubclass(activation, Module)):
             raise TypeError(f"FeedForward: the activation is a function such as F.gelu, not {_named(activation)}")
         self.first = Dense(width, hidden, init=he_uniform)
         self.second = Dense(hidden, width)
