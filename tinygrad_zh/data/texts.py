@@ -54,8 +54,8 @@ class Texts:
         >>> reviews = Texts(["好", "很好", "差", "很差"], np.array([1, 1, 0, 0]), ("negative", "positive"))
         >>> rows = np.arange(len(reviews))
         >>> train, test = train_test_split(rows, test_size=0.5, seed=0, stratify=reviews.labels)
-        >>> reviews.take(test).labels.tolist()
-        [0, 1]
+        >>> reviews.take(test).texts
+        ['好', '很差']
         """
         chosen = np.asarray(rows)
         if chosen.dtype.kind not in "iu":
