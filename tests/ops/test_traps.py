@@ -343,10 +343,11 @@ def test_a_label_out_of_range_is_refused_on_both_sides(label):
     for call in (
         lambda t: F.cross_entropy(x, t),
         lambda t: F.cross_entropy_of_probabilities(F.softmax(x), t),
-        lambda t: F.embedding(t, x.T),
     ):
         with pytest.raises(IndexError, match=f"label {label} is out of range for 3 classes"):
             call(np.array([0, label]))
+    with pytest.raises(IndexError, match=f"token {label} is out of range for a vocabulary of 3"):
+        F.embedding(np.array([0, label]), x.T)
 
 
 @pytest.mark.parametrize("p", [1.5, -0.1])
@@ -416,6 +417,20 @@ def test_repeated_indices_add_up_however_they_are_written(index):
     counts = np.zeros((3, 2))
     np.add.at(counts, index, 1.0)
     np.testing.assert_array_equal(gradient_of(x[index], x), counts)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("t", [[[3, 1, 3], [3, 0, 1]], [-1, 0, -1], 2, []])
+def test_wide_rows_add_up_as_narrow_ones_do(t, dtype):
+    """Of a table as wide as real ones; the rows are added one by one then. Whole numbers, so nothing rounds."""
+    t = np.array(t, np.intp)
+    table = leaf(ramp(5, 100) % 11, dtype)
+    seed = (ramp(*t.shape, 100) % 7 - 3).astype(dtype)
+    (g,) = tz.grad(table[t] ** 2, table, seed, create_graph=True)
+    sums = np.eye(5)[t].reshape(-1, 5).T @ seed.reshape(-1, 100)
+    np.testing.assert_array_equal(g.numpy(), 2 * table.numpy() * sums)
+    np.testing.assert_array_equal(gradient_of(g, table), 2 * sums)
+    assert g.dtype == dtype
 
 
 def test_an_index_changed_after_the_forward_does_not_matter():
