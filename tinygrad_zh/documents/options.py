@@ -12,6 +12,7 @@ class Options:
 
     data: str | None = None
     source: str | None = None
+    text: Path | None = None
     epochs: int | None = None
     batch_size: int | None = None
     seed: int = 0
