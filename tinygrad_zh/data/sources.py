@@ -79,7 +79,7 @@ class Collection:
 
     def _download(self, name: str, folder: Path) -> None:
         urls = self.addresses(name)
-        suffix = ".gz" if all(url.endswith(".gz") for url in urls) else ""
+        suffix = ".gz" if any(url.endswith(".gz") for url in urls) else ""
         fetch(urls, folder / f"{name}{suffix}", lambda part: self._verified(name, part.read_bytes(), part))
 
     def _verified(self, name: str, content: bytes, place: str | os.PathLike[str]) -> bytes:

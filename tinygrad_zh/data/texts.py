@@ -79,18 +79,21 @@ def labelled_texts(path: str | os.PathLike[str], names: Sequence[str] | None = N
 
 def parsed(content: bytes, place: str | os.PathLike[str], names: Sequence[str] | None = None) -> Texts:
     """The texts in the bytes of such a file; ``place`` is for the errors."""
-    rows: list[tuple[str, ...]] = []
-    for number, line in enumerate(decoded(content, place).split("\n"), start=1):
-        columns = tuple(column.strip() for column in line.split("\t"))
-        if not line.strip() or (not rows and columns == HEADER):
-            continue
+    lines = [
+        (number, tuple(column.strip() for column in line.split("\t")))
+        for number, line in enumerate(decoded(content, place).split("\n"), start=1)
+        if line.strip()
+    ]
+    if lines and lines[0][1] == HEADER:
+        del lines[0]
+    if not lines:
+        raise ValueError(f"{place} holds no texts")
+    for number, columns in lines:
         if len(columns) != 2 or not all(columns):
-            raise ValueError(f"{place}, line {number}: expected a label, a tab and a text, got {line!r:.80}")
+            raise ValueError(f"{place}, line {number}: expected a label, a tab and a text, got {columns!r:.80}")
         if names is not None and columns[0] not in names:
             raise ValueError(f"{place}, line {number}: the label {columns[0]!r} is not one of {', '.join(names)}")
-        rows.append(columns)
-    if not rows:
-        raise ValueError(f"{place} holds no texts")
+    rows = [columns for _, columns in lines]
     return from_rows(rows, sorted({label for label, _ in rows}) if names is None else names)
 
 
