@@ -180,6 +180,26 @@ def attention() -> Iterator[Arrays]:
     inputs = {**normal(name, **shapes), "mask": np.arange(5) < lengths}
     yield differentiate(name, F.scaled_dot_product_attention, inputs)
 
+    name = "attention.causal_padding"
+    lengths = np.array([7, 4]).reshape(2, 1, 1, 1)
+    mask = np.tri(7, dtype=bool) & (np.arange(7) < lengths)
+    inputs = {**normal(name, **dict.fromkeys("qkv", (2, 2, 7, 3))), "mask": mask}
+    yield differentiate(name, F.scaled_dot_product_attention, inputs)
+    name = "attention.arbitrary"
+    mask = random(f"{name}/mask").uniform(size=(2, 1, 7, 9)) < 0.4
+    mask[..., 4] |= ~mask.any(axis=-1)
+    inputs = {**normal(name, q=(2, 2, 7, 3), k=(2, 2, 9, 3), v=(2, 2, 9, 4)), "mask": mask}
+    yield differentiate(name, F.scaled_dot_product_attention, inputs)
+
+    name = "masked_softmax"
+    mask = random(f"{name}/mask").uniform(size=(3, 5)) < 0.5
+    mask[:, 2] |= ~mask.any(axis=-1)
+    yield differentiate(
+        name,
+        lambda x, mask: F.softmax(x.masked_fill(~mask, -torch.inf), dim=-1),
+        {**normal(name, x=(2, 3, 5)), "mask": mask},
+    )
+
 
 # ---- attention layers and what is built from them
 
