@@ -40,9 +40,9 @@ def learnt() -> Trained:
     """A GPT that has read one sentence over and over."""
     manual_seed(0)
     trained, corpus = tiny(SENTENCE * 30)
-    windows = Windows(corpus.ids, 16, batch_size=16)
+    windows = Windows(corpus.ids, 16)
     optimizer = AdamW(trained.network.parameters(), 5e-3)
-    history = fit(trained.network, (windows.x, windows.y), loss=F.cross_entropy, optimizer=optimizer, epochs=30,
+    history = fit(trained.network, (windows.x, windows.y), loss=F.cross_entropy, optimizer=optimizer, epochs=8,
                   batch_size=16, callbacks=[windows], progress="none")
     assert history["loss"][-1] < 0.2
     return trained
@@ -143,7 +143,7 @@ def test_the_letters_that_come_most_often(text: str, letters: str):
 def test_every_epoch_has_other_windows_and_fit_reads_them():
     text = "".join(chr(0x4E00 + i) for i in range(400))
     trained, corpus = tiny(text)
-    windows = Windows(corpus.ids, 16, batch_size=16)
+    windows = Windows(corpus.ids, 16)
     read_by_fit: list[np.ndarray] = []
 
     def loss(z, y):
@@ -179,8 +179,8 @@ def test_of_a_huge_text_a_part_is_read(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_an_epoch_of_a_long_text_is_no_longer():
-    assert Windows(np.zeros(10**6, np.int64), 128, 16).x.shape == (corpora.WINDOWS, 128)
-    assert Windows(np.zeros(1280, np.int64), 128, 16).x.shape == (20, 128)
+    assert Windows(np.zeros(10**6, np.int64), 128).x.shape == (corpora.WINDOWS, 128)
+    assert Windows(np.zeros(1280, np.int64), 128).x.shape == (80, 128)
 
 
 # ---- training
@@ -388,8 +388,10 @@ def test_no_trained_network(tmp_path: Path):
     ],
 )
 def test_the_command_says_what_it_does_and_keeps_the_network(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, language: str, words: list[str]
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str,
+    words: list[str]
 ):
+    monkeypatch.setattr(corpora, "WINDOWS", 16)
     (tmp_path / "text.txt").write_text(SENTENCE * 60, encoding="utf-8")
     folder = tmp_path / "out"
     command = ["--lang", language, "train", "gpt", "--text", str(tmp_path / "text.txt"), "--epochs", "1", "--out"]

@@ -17,7 +17,7 @@ from tinygrad_zh.train import Callback, Run
 Array = np.ndarray[Any, Any]
 
 LONGEST = 5_000_000  # characters; training as it is set out sees less than half as many
-WINDOWS = 1120  # an epoch
+WINDOWS, OFTEN = 1120, 8  # an epoch has 1,120 windows, but sees no short text more than 8 times
 HELD_OUT_WINDOWS = 64
 ALPHA = 20  # of 1 to 100 the best for the pairs of the documents' held-out text
 
@@ -78,10 +78,9 @@ def frequent(text: str, length: int = 3) -> str:
 class Windows(Callback):
     """Windows that begin anywhere in the text, others for every epoch: x (n, window), and y, one character on."""
 
-    def __init__(self, ids: Array, window: int, batch_size: int) -> None:
+    def __init__(self, ids: Array, window: int) -> None:
         self.every = np.lib.stride_tricks.sliding_window_view(ids, window + 1)
-        twice = 2 * len(ids) // window  # an epoch sees a short text twice
-        count = min(WINDOWS, max(twice, batch_size))
+        count = min(WINDOWS, OFTEN * len(ids) // window)
         self.x, self.y = np.zeros((2, count, window), ids.dtype)
 
     def on_begin(self, run: Run) -> None:

@@ -36,7 +36,7 @@ def train(options: Options, corpus: Corpus, progress: str = "auto") -> tuple[Tra
     """AdamW on windows of the text; a twentieth of the steps warms up. Writes samples on the way."""
     trained = Trained(network(len(corpus.vocabulary)), corpus.vocabulary)
     epochs, batch_size = options.epochs or EPOCHS, options.batch_size or BATCH
-    windows = Windows(corpus.ids, WINDOW, batch_size)
+    windows = Windows(corpus.ids, WINDOW)
     steps = epochs * math.ceil(len(windows.x) / batch_size)
     warm_up = math.ceil(steps / 20)
     optimizer = AdamW(trained.network.parameters(), RATE, betas=(0.9, 0.99), weight_decay=DECAY)
@@ -64,6 +64,8 @@ def run(options: Options) -> dict[str, float]:
     figures["loss"] = evaluate(trained.network, (corpus.x, corpus.y), F.cross_entropy, batch_size=64)["loss"]
     show(figures)
     say("gpt.why", perplexity=math.exp(figures["loss"]))
+    gain = figures["bigram"] - figures["loss"]
+    say("gpt.better" if gain > 0 else "gpt.worse", gain=abs(gain))
     say("gpt.writes", prompt=visible(corpus.prompt))
     quote(corpus.prompt + write(*trained, corpus.prompt, 200, generator=philox(options.seed)))
     say("train.written", files=write_file(trained, options.out or FOLDER))
