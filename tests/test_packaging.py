@@ -18,7 +18,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"tinygrad_zh": "tinygrad_zh", "tinygrad_zh_kernels": "kernels/tinygrad_zh_kernels"}
 WHERE_THEY_ARE = f"import {', '.join(PACKAGES)}; print({', '.join(f'{name}.__file__' for name in PACKAGES)})"
-HEAVY = {"numba", "cupy", "matplotlib", "safetensors", "threadpoolctl", "tqdm", "textual"}
+HEAVY = {"numba", "cupy", "jieba", "matplotlib", "safetensors", "sklearn", "threadpoolctl", "tqdm", "textual"}
 
 
 def run(*words, **options):
@@ -117,7 +117,7 @@ def test_the_metadata(metadata):
     assert metadata["Version"] == __version__
     assert metadata["License-Expression"] == "MIT"
     assert metadata["Requires-Python"] == ">=3.11"
-    assert {"gpu", "gpu-cuda13", "plot", "ui", "test", "all"} <= set(metadata.get_all("Provides-Extra"))
+    assert {"gpu", "gpu-cuda13", "plot", "ui", "text", "test", "all"} <= set(metadata.get_all("Provides-Extra"))
 
 
 def test_everything_but_the_gpu_is_in_all(metadata):
@@ -127,7 +127,7 @@ def test_everything_but_the_gpu_is_in_all(metadata):
 
     assert names(lambda line: "extra ==" not in line) == {"numpy", "safetensors", "threadpoolctl", "tqdm", "numba"}
     everything = names(lambda line: "extra == 'all'" in line)
-    assert everything >= {"matplotlib", "textual"}
+    assert everything >= {"matplotlib", "textual", "jieba", "scikit-learn"}
     assert not [name for name in everything if name.startswith(("cupy", "numba-cuda", "nvidia"))]
 
 

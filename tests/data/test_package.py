@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def test_import_needs_numpy_only():
-    code = "import sys, tinygrad_zh.data, tinygrad_zh.serialization; print(sorted(sys.modules))"
+    code = "import sys, tinygrad_zh.data, tinygrad_zh.serialization, tinygrad_zh.text; print(sorted(sys.modules))"
     loaded = subprocess.run(
         [sys.executable, "-c", code],
         cwd=Path(__file__).parents[2],
@@ -17,5 +17,5 @@ def test_import_needs_numpy_only():
         check=True,
     ).stdout
     assert "'numpy'" in loaded
-    for heavy in ("tqdm", "safetensors", "matplotlib", "numba", "cupy"):
+    for heavy in ("tqdm", "safetensors", "matplotlib", "numba", "cupy", "jieba", "sklearn"):
         assert f"'{heavy}'" not in loaded
