@@ -125,6 +125,34 @@ def test_layer_norm_is_its_formula_over_the_last_axis():
     np.testing.assert_allclose(layer(tz.tensor(x)).numpy(), expected, rtol=1e-12, atol=1e-13)
 
 
+def assert_gradients_are(case, found):
+    """The gradients of a golden case, by PyTorch's names."""
+    assert found.keys() == case.gradients.keys()
+    for name, t in found.items():
+        np.testing.assert_allclose(t.grad.numpy(), case.gradients[name], rtol=1e-11, atol=1e-13, err_msg=name)
+
+
+def test_layer_norm_is_pytorch_s():
+    (case,) = [c for c in cases("normalization") if c.function == "layer_norm"]
+    layer, x = nn.LayerNorm(5, eps=case.attributes["eps"]), tz.tensor(case.inputs["x"], requires_grad=True)
+    layer.gamma.assign(case.inputs["weight"])
+    layer.beta.assign(case.inputs["bias"])
+    y = layer(x)
+    y.backward(case.upstream)
+    np.testing.assert_allclose(y.numpy(), case.outputs["y"], rtol=1e-11, atol=1e-13)
+    assert_gradients_are(case, {"x": x, "weight": layer.gamma, "bias": layer.beta})
+
+
+def test_embedding_is_pytorch_s():
+    (case,) = [c for c in cases("linear") if c.function == "embedding"]
+    layer = nn.Embedding(7, 4)
+    layer.W.assign(case.inputs["weight"])
+    y = layer(case.inputs["indices"])
+    y.backward(case.upstream)
+    np.testing.assert_array_equal(y.numpy(), case.outputs["y"])
+    assert_gradients_are(case, {"weight": layer.W})
+
+
 def test_layer_norm_starts_as_plain_normalisation():
     y = nn.LayerNorm(50)(tz.tensor(3 + 2 * normal(4, 50))).numpy()
     np.testing.assert_allclose(y.mean(-1), 0, atol=1e-12)
