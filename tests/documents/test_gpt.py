@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,8 @@ from tinygrad_zh.core.random import philox
 from tinygrad_zh.documents import gpt
 from tinygrad_zh.documents.gpt import corpus as corpora
 from tinygrad_zh.documents.gpt import training
-from tinygrad_zh.documents.gpt.corpus import Corpus, Windows, cut, frequent, guesses, read
+from tinygrad_zh.documents.gpt.corpus import Corpus, Windows, cut, frequent, read
+from tinygrad_zh.documents.gpt.counting import guesses
 from tinygrad_zh.documents.gpt.model import GPT, Trained, read_file, write_file
 from tinygrad_zh.documents.gpt.writing import Samples, quote, write
 from tinygrad_zh.documents.options import Options
@@ -114,19 +114,27 @@ def test_of_a_long_held_out_text_windows_from_all_over_it():
 
 
 def test_guesses_by_counting():
-    corpus = cut("天地人天地天人" * 40, 4)
+    corpus = cut("天地人天地天人日人月" * 20 + "天地月" * 30, 6)
     ids, V = corpus.ids.tolist(), len(corpus.vocabulary)
-    single = {c: (ids.count(c) + 1) / (len(ids) + V) for c in range(V)}
 
-    def after(a: int, b: int) -> float:
-        following = [y for x, y in pairwise(ids) if x == a]
-        return (following.count(b) + corpora.ALPHA * single[b]) / (len(following) + corpora.ALPHA)
+    def p(y: int, c: list[int]) -> float:
+        """Of y after the characters c, by the docstring of `guesses`."""
+        if not c:
+            return (ids.count(y) + 1) / (len(ids) + V)
+        following = [ids[i + len(c)] for i in range(len(ids) - len(c)) if ids[i: i + len(c)] == c]
+        different = len(set(following))
+        shorter = p(y, c[1:])
+        return (following.count(y) + different * shorter) / (len(following) + different) if following else shorter
 
-    assert sum(after(2, b) for b in range(V)) == pytest.approx(1)
-    asked = list(zip(corpus.x.ravel().tolist(), corpus.y.ravel().tolist(), strict=True))
-    expected = {"uniform": math.log(V), "unigram": -np.mean([math.log(single[b]) for _, b in asked]),
-                "bigram": -np.mean([math.log(after(a, b)) for a, b in asked])}
-    assert guesses(corpus) == pytest.approx(expected)
+    def loss(k: int) -> float:
+        """With up to k characters before, as far as the window has them."""
+        asked = [(y, x[max(0, i + 1 - k): i + 1]) for x, row in zip(corpus.x.tolist(), corpus.y.tolist(), strict=True)
+                 for i, y in enumerate(row)]
+        return -float(np.mean([math.log(p(y, c)) for y, c in asked]))
+
+    assert sum(p(y, [2, 3]) for y in range(V)) == pytest.approx(1)
+    assert guesses(corpus) == pytest.approx({"uniform": math.log(V), "unigram": loss(0), "bigram": loss(1),
+                                             "trigram": loss(2), "fourgram": loss(3)})
 
 
 def test_guesses_of_a_character_that_was_never_seen_are_finite():
@@ -383,7 +391,7 @@ def test_no_trained_network(tmp_path: Path):
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ["the last of these", "Untrained it writes", "After epoch 1 it writes", "perplexity", "Try next"]),
+        ("en", ["How hard is the next held-out", "Untrained it writes", "After epoch 1 it", "perplexity", "Try next"]),
         ("zh", ["留出文本的下一个字有多难猜", "训练之前，它写出", "第 1 轮之后，它写出", "困惑度", "接下来可以试试"]),
     ],
 )

@@ -1,8 +1,7 @@
-"""The text that the GPT learns from: read, cut in two, and seen through windows. And how easy it is to guess."""
+"""The text that the GPT learns from: read, cut in two, seen through windows."""
 
 from __future__ import annotations
 
-import math
 import os
 from collections import Counter
 from pathlib import Path
@@ -19,7 +18,6 @@ Array = np.ndarray[Any, Any]
 LONGEST = 5_000_000  # characters; training as it is set out sees less than half as many
 WINDOWS, OFTEN = 1120, 8  # an epoch has 1,120 windows, but sees no short text more than 8 times
 HELD_OUT_WINDOWS = 64
-ALPHA = 20  # of 1 to 100 the best for the pairs of the documents' held-out text
 
 
 def read(source: Path | None) -> str:
@@ -89,20 +87,3 @@ class Windows(Callback):
         self.x[:], self.y[:] = windows[:, :-1], windows[:, 1:]
 
     on_epoch = on_begin
-
-
-def guesses(corpus: Corpus) -> dict[str, float]:
-    """−1/n Σ ln p(y), in nats, of who knows nothing, how frequent characters are, or what follows a character.
-
-    p(y) = 1 / V; p(y) = (n_y + 1) / (n + V); p(y|x) = (n_xy + α p(y)) / (n_x + α), counted in the text to learn from.
-    """
-    ids, V = corpus.ids, len(corpus.vocabulary)
-    single = (np.bincount(ids, minlength=V) + 1) / (len(ids) + V)
-    pairs, times = np.unique(ids[:-1] * V + ids[1:], return_counts=True)
-    asked = corpus.x * V + corpus.y
-    found = np.minimum(np.searchsorted(pairs, asked), len(pairs) - 1)
-    n_xy = np.where(pairs[found] == asked, times[found], 0)
-    n_x = np.bincount(ids[:-1], minlength=V)[corpus.x]
-    after = (n_xy + ALPHA * single[corpus.y]) / (n_x + ALPHA)
-    return {"uniform": math.log(V), "unigram": float(-np.log(single[corpus.y]).mean()),
-            "bigram": float(-np.log(after).mean())}

@@ -64,10 +64,10 @@ def read_file(folder: Path) -> Trained:
     path = folder / "model.safetensors"
     if not path.exists():
         raise FileNotFoundError(f"there is no trained GPT in {folder}; run: tinygrad-zh train gpt --text FILE")
-    notes = load_metadata(path)
+    state, notes = load(path), load_metadata(path)
     if not {"vocabulary", "sizes"} <= notes.keys():
         raise ValueError(f"{path} is not a GPT's; run: tinygrad-zh train gpt --text FILE")
     vocabulary = Vocabulary.from_json(notes["vocabulary"])
     model = GPT(len(vocabulary), **json.loads(notes["sizes"]))
-    model.load_state_dict(load(path))
+    model.load_state_dict(state)
     return Trained(model, vocabulary)

@@ -9,7 +9,8 @@ from threadpoolctl import threadpool_limits
 from tinygrad_zh import functional as F
 from tinygrad_zh.core import manual_seed
 from tinygrad_zh.core.random import philox
-from tinygrad_zh.documents.gpt.corpus import Corpus, Windows, cut, guesses, read
+from tinygrad_zh.documents.gpt.corpus import Corpus, Windows, cut, read
+from tinygrad_zh.documents.gpt.counting import guesses
 from tinygrad_zh.documents.gpt.model import FOLDER, WINDOW, Trained, network, write_file
 from tinygrad_zh.documents.gpt.writing import Samples, quote, write
 from tinygrad_zh.documents.options import Options
@@ -55,16 +56,17 @@ def run(options: Options) -> dict[str, float]:
     manual_seed(options.seed)
     corpus = cut(read(options.text), WINDOW)
     figures = guesses(corpus)
+    best = min(figures.values())
     heading("gpt", train=len(corpus.ids), held_out=corpus.y.size, characters=len(corpus.vocabulary) - 2,
             window=WINDOW)
-    say("gpt.guesses", **figures)
+    say("gpt.guesses", uniform=figures["uniform"], bigram=figures["bigram"], best=best)
     trained, history = train(options, corpus)
     if history.stopped:
         say("train.stopped", epochs=len(history.get("loss", ())))
     figures["loss"] = evaluate(trained.network, (corpus.x, corpus.y), F.cross_entropy, batch_size=64)["loss"]
     show(figures)
     say("gpt.why", perplexity=math.exp(figures["loss"]))
-    gain = figures["bigram"] - figures["loss"]
+    gain = best - figures["loss"]
     say("gpt.better" if gain > 0 else "gpt.worse", gain=abs(gain))
     say("gpt.writes", prompt=visible(corpus.prompt))
     quote(corpus.prompt + write(*trained, corpus.prompt, 200, generator=philox(options.seed)))
