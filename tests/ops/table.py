@@ -314,7 +314,7 @@ def masked_rows(draw: DrawFn) -> Case:
 def attentions(draw: DrawFn, *, masked: bool, values: bool = True, longest: int = 3, **keywords: Any) -> Case:
     n, m = (draw(st.integers(1, longest)) for _ in range(2))
     d, e = (draw(st.integers(1, 3)) for _ in range(2))
-    batch = draw(batches(3 if values else 2, max_dims=1))
+    batch = draw(batches(3 if values else 2, max_dims=2))
     inputs = [(*lead, *shape) for lead, shape in zip(batch, [(n, d), (m, d), (m, e)], strict=False)]
     kinds: list[Values] = [real] * len(inputs)
     if masked:
