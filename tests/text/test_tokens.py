@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -88,20 +89,25 @@ class TestWords:
             jieba.del_word("台中正确应该")
 
     def test_in_silence_and_without_a_shared_file(self, tmp_path):
-        """A new process, in which warnings are errors and a poisoned cache lies where jieba would look."""
-        (tmp_path / "jieba.cache").write_bytes(b"not marshal")
-        code = "from tinygrad_zh.text import words; print(len(words('我来到北京清华大学')))"
+        """A new process that compiles jieba anew with warnings as errors; a poisoned cache lies where it looks."""
+        temporary, compiled = tmp_path / "temporary", tmp_path / "compiled"
+        temporary.mkdir()
+        (temporary / "jieba.cache").write_bytes(b"not marshal")
+        code = f"""if True:
+            import sys
+            from tinygrad_zh.text import words
+            sys.pycache_prefix = {str(compiled)!r}
+            print(len(words("我来到北京清华大学")))"""
         done = subprocess.run(
             [sys.executable, "-W", "error", "-c", code],
             capture_output=True,
             text=True,
-            check=True,
             cwd=Path(__file__).parents[2],
-            env={"TMPDIR": str(tmp_path), "TEMP": str(tmp_path), "PYTHONPATH": "kernels"},
+            env={**os.environ, "TMPDIR": str(temporary), "TEMP": str(temporary), "PYTHONPATH": "kernels"},
         )
-        assert done.stdout.strip() == "4" and done.stderr == ""
-        assert [path.name for path in tmp_path.iterdir()] == ["jieba.cache"]
-        assert (tmp_path / "jieba.cache").read_bytes() == b"not marshal"
+        assert (done.stdout.strip(), done.stderr, done.returncode) == ("4", "", 0)
+        assert [path.name for path in temporary.iterdir()] == ["jieba.cache"]
+        assert (temporary / "jieba.cache").read_bytes() == b"not marshal"
 
 
 def test_without_jieba_the_error_says_what_to_install(monkeypatch):
