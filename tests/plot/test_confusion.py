@@ -35,6 +35,14 @@ def test_the_csv_is_the_matrix(tmp_path, pretend_font):
     ]
 
 
+@pytest.mark.parametrize(("name", "turned"), [("seven 7", 0), ("eight 88", 2), ("五个字的名", 2)])
+def test_names_wider_than_a_cell_stand_upright(tmp_path, name, turned):
+    with in_language("en"):
+        path = confusion_matrix(np.diag([3, 4]), [name, "b"], tmp_path / "confusion.svg")
+    upright = re.findall(r"rotate\(-90", path.read_text(encoding="utf-8"))
+    assert len(upright) == turned + 1  # the axis' own name always does
+
+
 @pytest.mark.parametrize("counts", [[[0]], [[5]], np.zeros((2, 2), int), np.diag([3, 4])])
 def test_extremes_are_drawn(tmp_path, words, counts):
     with in_language("en"):

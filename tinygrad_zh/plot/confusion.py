@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from tinygrad_zh.i18n import text
+from tinygrad_zh.i18n import display_width, text
 from tinygrad_zh.plot.page import RULE, draw
 
 if TYPE_CHECKING:
@@ -58,7 +58,8 @@ def _paint(figure: Figure, counts: np.ndarray[Any, Any], names: list[str]) -> No
     for i, j in np.argwhere(counts):
         axes.annotate(f"{counts[i, j]}", (j, i), (0, 3), **centred, fontsize=11)
         axes.annotate(f"{share[i, j]:.1%}", (j, i), (0, -9), **centred, fontsize=7)
-    axes.set_xticks(range(n), names)
+    too_wide = max(map(display_width, names)) > 7  # for a cell, in half-width characters
+    axes.set_xticks(range(n), names, rotation=90 if too_wide else 0)
     axes.set_yticks(range(n), names)
     axes.set_xticks(np.arange(n + 1) - 0.5, minor=True)
     axes.set_yticks(np.arange(n + 1) - 0.5, minor=True)
