@@ -64,7 +64,7 @@ def test_every_system_has_a_network_that_takes_its_input(name: str) -> None:
     system = import_module(SYSTEMS[name])
     tz.manual_seed(0)
     network = system.network()
-    assert network(np.zeros(system.INPUT, np.float32)).shape[0] == system.INPUT[0]
+    assert network(np.zeros(system.INPUT, getattr(system, "INPUT_DTYPE", np.float32))).shape[0] == system.INPUT[0]
     assert f"system.{name}" in catalogue()
     assert inspect.signature(system.run).parameters.keys() == {"options"}
 
