@@ -129,11 +129,11 @@ def test_no_queries_give_no_rows(attention):
 @ways
 @pytest.mark.parametrize("order", [1, -1])
 def test_scores_that_are_far_apart_do_not_overflow(attention, order):
-    """Growing, each block has a higher top than the last; falling, none has."""
-    x = np.linspace(0, 1000, 5)[::order, None].copy()
+    """Growing, each block of keys has a higher score than the last, falling, none has; and each row has its own."""
+    q, x = np.array([[50.0], [0.0], [-50.0]]), np.linspace(0, 1000, 5)[::order, None].copy()
     with warnings.catch_warnings(action="error"):
-        y, *gradients = value_and_gradients(attention, (np.full((3, 1), 50.0), x, x), np.ones((3, 1)))
-    np.testing.assert_array_equal(y, np.full((3, 1), 1000.0))
+        y, *gradients = value_and_gradients(attention, (q, x, x), np.ones((3, 1)))
+    np.testing.assert_allclose(y, [[1000.0], [500.0], [0.0]], rtol=1e-14)
     assert all(np.isfinite(gradient).all() for gradient in gradients)
 
 
