@@ -286,6 +286,14 @@ def test_in_training_a_share_p_of_the_weights_is_dropped_and_the_rest_scaled():
     assert y.sum(-1).mean() == pytest.approx(1, abs=0.02)
 
 
+def test_a_dropped_weight_takes_the_whole_row_of_values_with_it():
+    layer, x = transparent(8, 0.5)
+    layer.value.W.assign(np.ones((8, 8)))
+    y = layer(x).numpy()
+    np.testing.assert_allclose(y, np.tile(y[:, :1], 8), rtol=1e-12)
+    assert len(set(y[:, 0].round(9))) > 2
+
+
 def test_dropout_draws_for_each_text_and_each_head():
     layer, x = nn.MultiHeadAttention(8, 2, 0.5), np.tile(np.eye(8), (2, 1, 1))
     for part in (layer.value, layer.output):
@@ -479,7 +487,7 @@ def test_saved_and_loaded_it_gives_equal_bytes(tmp_path):
 
 
 def test_a_tape_shows_the_steps_and_which_layer_they_belong_to():
-    layer = layer_of()
+    layer = layer_of(dropout=0.5).eval()
     with tz.record() as tape:
         layer(normal(1, 4, 6), is_causal=True)
     assert [type(line.info["module"]).__name__ for line in tape.of("enter")] == ["MultiHeadAttention"] + ["Dense"] * 4
