@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from tinygrad_zh.text.skipgram import skip_gram, skip_gram_loss
 from tinygrad_zh.text.tokens import characters, words
+from tinygrad_zh.text.vectors import neighbours
 from tinygrad_zh.text.vocabulary import Vocabulary
 
-__all__ = ["Vocabulary", "characters", "words"]
+__all__ = ["Vocabulary", "characters", "neighbours", "skip_gram", "skip_gram_loss", "words"]
