@@ -319,6 +319,25 @@ same(dS[0], J @ dP[0])
 same(dS, [[-0.375, 0.0625, 0.3125], [0.16, 0.08, -0.24], [0.17, -0.24, 0.07]])
 
 # %% [markdown]
+# 三个矩阵，一个故事。dP 和 dS 里，红色：少一点；蓝色：多一点。最后一行里，“吃”比平均好 0.3，“猫”比平均差 1.7，
+# 然而变化更大的是“吃”（−0.24，“猫”是 0.17）：它的权重更大。**权重接近 0 的地方，错得再多也学不到什么。**
+
+# %%
+figure, panels = plt.subplots(1, 3, figsize=(8.4, 3.2), layout="constrained")
+for axes, matrix, title in zip(panels, [P, dP, dS], ["P", "dP", "dS = P ∘ (dP − dY · Y)"], strict=True):
+    most = abs(matrix).max() * 1.6  # 底色浅一些，数字才看得清
+    axes.imshow(matrix, cmap="PuOr" if matrix is P else "RdBu_r", vmin=-most, vmax=most)
+    for i, j in np.ndindex(3, 3):
+        axes.text(j, i, f"{matrix[i, j]:.4g}", ha="center", va="center")
+    axes.set(title=title, xticks=range(3), yticks=range(3), xticklabels=words, yticklabels=words)
+    axes.tick_params(length=0)
+figure.savefig(pictures / "backward.png", dpi=160)
+
+better = dP[2] - average[2]
+same(better[[0, 1]], [1.7, -0.3])
+same(dS[2, [0, 1]], [0.17, -0.24])
+
+# %% [markdown]
 # ### 用差分看一看
 #
 # “猫”看“鱼”的 0.3125，你信吗？把这一个分数升高 h，再降低 h，看看 L。
@@ -509,7 +528,7 @@ same(v.grad, P[[0, 2]].T @ dY[[0, 2]])
 
 # %%
 cat, _, fish = V
-same(0.5 * cat + 0.5 * fish, 0.5 * fish + 0.5 * cat)
+same(0.4 * cat + 0.4 * fish, 0.4 * fish + 0.4 * cat)
 assert np.concatenate([cat, fish]).tolist() != np.concatenate([fish, cat]).tolist()
 
 # %% [markdown]
@@ -564,7 +583,7 @@ assert np.abs(layer.query.b.grad.numpy()).max() > 1e-3
 # %% [markdown]
 # ## 顺序
 #
-# ### 注意力不会数数
+# ### 注意力看不见顺序
 #
 # 到现在为止，没有任何东西知道哪个词在前。把词重新排列，输出只是跟着重排：attention(X[π]) = attention(X)[π]。
 # 在它眼里，“猫吃鱼”和“鱼吃猫”是一回事。
