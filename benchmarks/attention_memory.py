@@ -1,8 +1,9 @@
 """The memory and the time of attention's forward and backward, plain and in blocks, by the length of the sequence.
 
 Plain attention makes n × n scores; in blocks nothing is larger than the inputs. Each figure is from a process of its
-own: the peak is what NumPy had allocated at the worst moment, beyond Q, K and V (tracemalloc); the time is the best
-of three passes without tracing. The exponent is the slope of the bytes against the length, both as logarithms.
+own. The peak is what NumPy had allocated at the worst moment, beyond Q, K and V (tracemalloc); the time is the
+processor's, which other programs disturb less than the clock's, the best of three passes without tracing. The exponent
+is the slope of the bytes against the length, both as logarithms.
 
     python benchmarks/attention_memory.py [--json] [--longest N]
 
@@ -45,9 +46,9 @@ def one_pass(way: str, length: int) -> Callable[[], Any]:
 
 
 def seconds(run: Callable[[], Any]) -> float:
-    start = time.perf_counter()
+    start = time.process_time()
     run()
-    return time.perf_counter() - start
+    return time.process_time() - start
 
 
 def measure(way: str, length: int) -> dict[str, float]:

@@ -72,7 +72,7 @@ def scores(qi: Any, kj: Any, i: int, j: int, mask: Any, is_causal: bool, block: 
 
 def cut(x: Any, block: int) -> Any:
     """[x₁ x₂ …], of `block` rows each but for the last."""
-    return np.split(x, list(range(block, x.shape[-2], block)), axis=-2)
+    return np.split(x, range(block, x.shape[-2], block), axis=-2)
 
 
 class BlockedAttention(Op):
