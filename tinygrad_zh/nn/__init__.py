@@ -12,7 +12,8 @@ from tinygrad_zh.nn.activation import (
     Softplus,
     Tanh,
 )
-from tinygrad_zh.nn.attention import MultiHeadAttention, attention_maps, padding_mask
+from tinygrad_zh.nn.attending import attention_maps
+from tinygrad_zh.nn.attention import MultiHeadAttention, padding_mask
 from tinygrad_zh.nn.layers import BatchNorm, Dense, Dropout, Embedding, Flatten, LayerNorm, parameter
 from tinygrad_zh.nn.module import Module, Sequential
 from tinygrad_zh.nn.pooling import AttentionPool, MaxPool, MeanPool

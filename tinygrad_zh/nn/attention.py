@@ -1,22 +1,20 @@
-"""Multi-head attention, and the ways to mask it and to look into it."""
+"""Multi-head attention, and the mask for padding."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from tinygrad_zh import functional as F
 from tinygrad_zh.core import Tensor
+from tinygrad_zh.nn.attending import Attending
 from tinygrad_zh.nn.layers import Dense, Dropout, check_lengths
-from tinygrad_zh.nn.module import Module
 
 Array = np.ndarray[Any, Any]
 
 
-class MultiHeadAttention(Module):
+class MultiHeadAttention(Attending):
     """Y = [Y₁ … Y_h] W_O + b_O, Y_i = softmax(Q_i K_iᵀ / √d) V_i. 中文：多头注意力层。
 
     X (…, n, width) → Y (…, n, width). Q = X W_Q + b_Q, K = M W_K + b_K, V = M W_V + b_V, each cut into h heads of d
@@ -37,8 +35,6 @@ class MultiHeadAttention(Module):
     ((1, 3, 8), (1, 2, 3, 3), [0.5, 0.5, 0.0])
     """
 
-    _maps: tuple[tuple[str, dict[str, Array]], ...] = ()
-
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         check_lengths("MultiHeadAttention", width=width, heads=heads)
         if width % heads:
@@ -57,8 +53,7 @@ class MultiHeadAttention(Module):
         if not (return_weights or self._maps or (self.training and self.dropout.p)):
             return self.output(_join(F.scaled_dot_product_attention(q, k, v, mask, is_causal)))
         p = F.attention_weights(q, k, mask, is_causal)
-        for path, maps in self._maps:
-            maps[path] = p.numpy()
+        self._show(p)
         y = self.output(_join(self.dropout(p) @ v))
         return (y, p) if return_weights else y
 
@@ -99,30 +94,6 @@ def padding_mask(tokens: Any, pad: int = 0) -> Array:
     if tokens.dtype.kind not in "iu" or not tokens.ndim:
         raise TypeError(f"padding_mask: tokens are integers (…, length), not {tokens.dtype} {tokens.shape}")
     return (tokens != pad)[..., None, :]
-
-
-@contextmanager
-def attention_maps(model: Module) -> Iterator[dict[str, Array]]:
-    """{path: P (…, heads, n, m)}: what each attention layer of a model attends to within the block. 中文：注意力图。
-
-    Of several forward passes, the last one's. Inside, the weights are computed even where the layer would do without.
-
-    >>> import numpy as np, tinygrad_zh as tz
-    >>> model = tz.nn.Encoder(depth=2, width=8, heads=2, hidden=16)
-    >>> with attention_maps(model) as maps:
-    ...     _ = model(np.ones((1, 5, 8), np.float32))
-    >>> {path: weights.shape for path, weights in maps.items()}
-    {'blocks.0.attention': (1, 2, 5, 5), 'blocks.1.attention': (1, 2, 5, 5)}
-    """
-    layers = [(path, part, part._maps) for path, part in model.named_modules() if isinstance(part, MultiHeadAttention)]
-    maps: dict[str, Array] = {}
-    for path, layer, before in layers:
-        layer._maps = (*before, (path, maps))
-    try:
-        yield maps
-    finally:
-        for _, layer, before in layers:
-            layer._maps = before
 
 
 def _join(y: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_zh import functional as F
 from tinygrad_zh.core import Tensor
+from tinygrad_zh.nn.attending import Attending
 from tinygrad_zh.nn.init import Initializer, small_normal
 from tinygrad_zh.nn.layers import check_lengths, initial
 from tinygrad_zh.nn.module import Module
@@ -39,7 +40,7 @@ class MaxPool(Module):
         return F.where(kept.any(axis=-2), F.max(F.where(kept, x, -np.inf), axis=-2), 0.0)
 
 
-class AttentionPool(Module):
+class AttentionPool(Attending):
     """y = Σ_i p_i x_i, p = softmax(X u / √width). 中文：注意力池化（带掩码）。
 
     X (…, n, width), mask (…, n) → (…, width). u, learned, asks every row how much it matters. Mask and errors as in
@@ -54,7 +55,10 @@ class AttentionPool(Module):
         kept = _column("AttentionPool", x, mask)
         if x.shape[-1] != self.u.shape[-1]:
             raise ValueError(f"AttentionPool({self.describe()}) takes (…, length, {self.u.shape[-1]}), not {x.shape}")
-        return F.scaled_dot_product_attention(self.u, x, x, kept.swapaxes(-1, -2))[..., 0, :]
+        allowed = kept.swapaxes(-1, -2)
+        if self._maps:
+            self._show(F.attention_weights(self.u, x, allowed))
+        return F.scaled_dot_product_attention(self.u, x, x, allowed)[..., 0, :]
 
     def describe(self) -> str:
         return str(self.u.shape[-1])
