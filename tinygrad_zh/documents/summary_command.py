@@ -19,7 +19,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.model in SYSTEMS:
         system = import_module(SYSTEMS[arguments.model])
         print(text(f"system.{arguments.model}"))
-        print(system.network().summary(system.INPUT))
+        print(system.network().summary(system.INPUT, getattr(system, "INPUT_DTYPE", None)))
     elif Path(arguments.model).exists():
         print(_tensors(Path(arguments.model)))
     else:

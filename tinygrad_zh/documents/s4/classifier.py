@@ -1,0 +1,120 @@
+"""The classifier of S4: characters → embedding → Transformer blocks → one row → a dense layer. And its file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_zh import data, load, nn, save
+from tinygrad_zh.core import Tensor, default_generator
+from tinygrad_zh.documents.baselines import with_pairs
+from tinygrad_zh.serialization import load_metadata
+from tinygrad_zh.text import Vocabulary, characters, skip_gram
+from tinygrad_zh.train import metrics
+
+FOLDER = Path("tinygrad-zh-s4")
+SKIP_GRAM: dict[str, Any] = {"window": 5, "negatives": 5.0, "epochs": 3}
+STD = 1.0  # of the vectors that the embedding begins with; sines and cosines have 0.7
+
+
+class TokenDropout(nn.Module):
+    """t ← unknown with probability p, in training, so that no single character decides. 中文：词元随机失活。
+
+    Padding stays padding. Iyyer et al. 2015 ("word dropout").
+    """
+
+    def __init__(self, p: float) -> None:
+        self.p = p
+
+    def forward(self, tokens: Any) -> Any:
+        tokens = tokens.numpy() if isinstance(tokens, Tensor) else np.asarray(tokens)
+        if not (self.training and self.p):
+            return tokens
+        dropped = default_generator().random(tokens.shape) < self.p
+        return np.where(dropped & (tokens != Vocabulary.PAD), Vocabulary.UNKNOWN, tokens)
+
+    def describe(self) -> str:
+        return f"p={self.p}"
+
+
+class TextClassifier(nn.Module):
+    """z = pool(Encoder(E[t] + P)) W + b; padding is neither attended to nor pooled. 中文：文本分类器。
+
+    Tokens (n, length) → logits (n, outputs). A text of padding alone gives z = b.
+    """
+
+    def __init__(self, embedding: nn.Module, position: nn.Module, encoder: nn.Encoder, pool: nn.Module,
+                 output: nn.Dense, dropout: float = 0.0, token_dropout: float = 0.0) -> None:
+        self.token_dropout = TokenDropout(token_dropout)
+        self.embedding = embedding
+        self.position = position
+        self.dropout = nn.Dropout(dropout)
+        self.encoder = encoder
+        self.pool = pool
+        self.output = output
+
+    def forward(self, tokens: Any) -> Tensor:
+        tokens = self.token_dropout(tokens)
+        return self.read(self.embedding(tokens), nn.padding_mask(tokens))
+
+    def read(self, x: Tensor, allowed: np.ndarray[Any, Any]) -> Tensor:
+        """From the embedded tokens to the logits."""
+        x = self.dropout(self.position(x))
+        return self.output(self.pool(self.encoder(x, mask=allowed), allowed[..., 0, :]))
+
+
+class Trained(NamedTuple):
+    """A network with what it takes to use it: its vocabulary, and the names of its classes."""
+
+    network: TextClassifier
+    vocabulary: Vocabulary
+    classes: tuple[str, ...]
+
+
+def encode(vocabulary: Vocabulary, texts: list[str], length: int) -> np.ndarray[Any, Any]:
+    """Texts as the ids of their first `length` characters."""
+    return vocabulary.encode(map(characters, texts), length)
+
+
+def start_from_vectors(embedding: Any, vocabulary: Vocabulary, texts: list[str], progress: str) -> None:
+    """Let the table begin with vectors that the skip-gram learns from the texts; labels are not needed for that.
+
+    They are scaled to STD; rows without a vector keep their first values.
+    """
+    table = embedding.W.numpy().copy()
+    ids = [row[row != Vocabulary.PAD] for row in (encode(vocabulary, [each], 1000)[0] for each in texts)]
+    vectors = skip_gram(ids, len(vocabulary), table.shape[1], progress=progress, **SKIP_GRAM)
+    learnt = np.flatnonzero(vectors.any(axis=1))
+    table[learnt] = vectors[learnt] * (STD / vectors[learnt].std())
+    embedding.W.assign(table)
+
+
+def counted(baseline: Callable[..., Any], train: data.Texts, test: data.Texts, length: int) -> float:
+    """The accuracy of a baseline that counts the characters which the network reads, and their pairs."""
+    known, asked = ([with_pairs(characters(each)[:length]) for each in part.texts] for part in (train, test))
+    return metrics.accuracy(baseline(known, train.labels, asked), test.labels)
+
+
+def store(trained: Trained, path: Path) -> Path:
+    """Write the weights, with the vocabulary and the classes in the same file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    notes = {"vocabulary": trained.vocabulary.to_json(), "classes": json.dumps(trained.classes, ensure_ascii=False)}
+    save(trained.network.state_dict(), path, metadata=notes)
+    return path
+
+
+def restore(path: Path, network: Callable[[int], TextClassifier]) -> Trained:
+    """Read what `store` wrote into network(rows of the embedding).
+
+    Raises ValueError for a file that is damaged, or that holds another network.
+    """
+    weights, notes = load(path), load_metadata(path)
+    if not {"vocabulary", "classes"} <= notes.keys() or "embedding.W" not in weights:
+        raise ValueError(f"{path} is no network of S4; train one with: tinygrad-zh train s4")
+    model = network(len(weights["embedding.W"]))
+    model.load_state_dict(weights)
+    return Trained(model, Vocabulary.from_json(notes["vocabulary"]), tuple(json.loads(notes["classes"])))

@@ -1,0 +1,99 @@
+"""S4 (a): is a review kind or not? The document's network, with its exact training, on real Chinese reviews.
+
+Document 001 §2.6.3: 2,000 texts to train on, 1,000 to validate, batches of 32, 10 epochs, Adam at 1e-3. It shows no
+data; these are the reviews of data.reviews.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_zh import data, nn
+from tinygrad_zh import functional as F
+from tinygrad_zh.documents.s4.classifier import TextClassifier, Trained, encode, start_from_vectors
+from tinygrad_zh.optim import AdamW
+from tinygrad_zh.text import Vocabulary, characters
+from tinygrad_zh.train import History, fit, metrics
+
+VOCABULARY, LENGTH, WIDTH, DEPTH, HIDDEN = 10_000, 100, 128, 2, 128
+HEADS = 4  # the document gives none
+TRAIN, HELD_OUT, EPOCHS, BATCH, RATE = 2_000, 1_000, 10, 32, 1e-3
+
+
+class Recipe(NamedTuple):
+    """What is added to the document's training: nothing, unless said."""
+
+    dropout: float = 0.0
+    weight_decay: float = 0.0
+    pretrained: bool = False
+
+
+DOCUMENT = Recipe()
+CLOSER = Recipe(dropout=0.1, weight_decay=0.01, pretrained=True)
+RECIPES = {"document": DOCUMENT, "closer": CLOSER}
+
+
+class Split(NamedTuple):
+    """Reviews to learn from, reviews to be judged by, and the rest, at whose labels nobody looks."""
+
+    train: data.Texts
+    held_out: data.Texts
+    rest: list[str]
+
+
+def split(reviews: data.Texts, seed: int) -> Split:
+    """2,000, 1,000, and the rest; of texts that differ by white space and punctuation alone, only the first."""
+    rows = list({_letters(text): i for i, text in reversed(list(enumerate(reviews.texts)))}.values())
+    rest, chosen = data.train_test_split(np.sort(rows), test_size=TRAIN + HELD_OUT, seed=seed,
+                                         stratify=reviews.labels[np.sort(rows)])
+    train, held_out = data.train_test_split(chosen, test_size=HELD_OUT, seed=seed, stratify=reviews.labels[chosen])
+    return Split(reviews.take(train), reviews.take(held_out), reviews.take(rest).texts)
+
+
+def _letters(text: str) -> str:
+    return "".join(character for character in characters(text) if character.isalnum())
+
+
+def network(vocabulary: int = VOCABULARY, dropout: float = 0.0) -> TextClassifier:
+    """10000 × 128, two blocks with 128 hidden units, one output."""
+    return TextClassifier(
+        embedding=nn.Embedding(vocabulary, WIDTH),
+        position=nn.SinusoidalPosition(WIDTH),
+        encoder=nn.Encoder(DEPTH, WIDTH, HEADS, HIDDEN, dropout),
+        pool=nn.MeanPool(),
+        output=nn.Dense(WIDTH, 1),
+        dropout=dropout,
+    )
+
+
+def learn(parts: Split, recipe: Recipe = DOCUMENT, epochs: int = EPOCHS, batch_size: int = BATCH,
+          progress: str = "auto") -> tuple[Trained, History]:
+    """The document's training of the document's network, and what the recipe adds."""
+    known = parts.train.texts + (parts.rest if recipe.pretrained else [])
+    vocabulary = Vocabulary.build(map(characters, known), VOCABULARY)
+    model = network(dropout=recipe.dropout)
+    if recipe.pretrained:
+        start_from_vectors(model.embedding, vocabulary, known, progress)
+    history = fit(
+        model,
+        _pair(vocabulary, parts.train),
+        validation=_pair(vocabulary, parts.held_out),
+        loss=F.binary_cross_entropy_with_logits,
+        optimizer=AdamW(model.parameters(), lr=RATE, weight_decay=recipe.weight_decay),
+        epochs=epochs,
+        batch_size=batch_size,
+        metrics={"accuracy": accuracy},
+        progress=progress,
+    )
+    return Trained(model, vocabulary, parts.train.names), history
+
+
+def accuracy(logits: Any, labels: Any) -> float:
+    """The share of texts on whose side of 0 the logit is: ŷ = σ(z) > 0.5 where z > 0."""
+    return metrics.accuracy(np.asarray(logits) > 0, labels)
+
+
+def _pair(vocabulary: Vocabulary, texts: data.Texts) -> tuple[Any, Any]:
+    return encode(vocabulary, texts.texts, LENGTH), texts.labels[:, None].astype(np.float32)
