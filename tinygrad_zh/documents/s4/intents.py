@@ -12,7 +12,8 @@ import numpy as np
 
 from tinygrad_zh import data, nn
 from tinygrad_zh import functional as F
-from tinygrad_zh.documents.s4.classifier import TextClassifier, Trained, encode
+from tinygrad_zh.documents.s4 import ngrams
+from tinygrad_zh.documents.s4.classifier import TextClassifier, Trained, encode, start_from_vectors
 from tinygrad_zh.optim import Adam, CosineAnnealingLR, WarmUp
 from tinygrad_zh.text import Vocabulary, characters
 from tinygrad_zh.train import History, Scheduled, fit, metrics, predict
@@ -26,8 +27,13 @@ EPOCHS, BATCH, RATE, WARM_UP = 15, 32, 1e-3, 2
 
 def network(vocabulary: int, outputs: int = INTENTS) -> TextClassifier:
     """Two pre-norm blocks, learned positions, attention pooling, an output for each intent."""
-    return TextClassifier(
-        embedding=nn.Embedding(vocabulary, WIDTH, init=nn.init.small_normal),
+    return around(nn.Embedding(vocabulary, WIDTH, init=nn.init.small_normal), outputs, TextClassifier)
+
+
+def around(embedding: nn.Module, outputs: int, kind: type[TextClassifier]) -> TextClassifier:
+    """The network around an embedding."""
+    return kind(
+        embedding=embedding,
         position=nn.LearnedPosition(LENGTH, WIDTH),
         encoder=nn.Encoder(DEPTH, WIDTH, HEADS, HIDDEN, DROPOUT, block=nn.PreNormTransformerBlock),
         pool=nn.AttentionPool(WIDTH),
@@ -37,12 +43,24 @@ def network(vocabulary: int, outputs: int = INTENTS) -> TextClassifier:
     )
 
 
-def learn(train: data.Texts, held_out: data.Texts, **settings: Any) -> tuple[Trained, History]:
-    """Train the network on the characters of the training turns."""
+def learn(train: data.Texts, held_out: data.Texts, pretrained: bool = False, **settings: Any,
+          ) -> tuple[Trained, History]:
+    """Train the network on the characters of the training turns; pretrained: its table begins with their vectors."""
     vocabulary = Vocabulary.build(map(characters, train.texts))
     model = network(len(vocabulary), len(train.names))
+    if pretrained:
+        start_from_vectors(model.embedding, vocabulary, train.texts, settings.get("progress", "auto"))
     seen, unseen = ((encode(vocabulary, turns.texts, LENGTH), turns.labels) for turns in (train, held_out))
     return Trained(model, vocabulary, train.names), optimize(model, seen, unseen, **settings)
+
+
+def learn_ngrams(train: data.Texts, held_out: data.Texts, orders: int = 2, **settings: Any) -> np.ndarray[Any, Any]:
+    """The same network over characters and the longer n-grams that end at each; its logits of the held-out turns."""
+    known = ngrams.vocabularies(train.texts, orders)
+    model = around(ngrams.NGramEmbedding(known, WIDTH), len(train.names), ngrams.NGramClassifier)
+    seen, unseen = ((ngrams.encode(known, turns.texts, LENGTH), turns.labels) for turns in (train, held_out))
+    optimize(model, seen, unseen, **settings)
+    return predict(model, unseen[0])
 
 
 def optimize(model: nn.Module, train: Pair, held_out: Pair, epochs: int = EPOCHS, batch_size: int = BATCH,
@@ -54,6 +72,6 @@ def optimize(model: nn.Module, train: Pair, held_out: Pair, epochs: int = EPOCHS
                batch_size=batch_size, metrics=[metrics.accuracy], callbacks=[Scheduled(schedule)], progress=progress)
 
 
-def read(trained: Trained, turns: data.Texts) -> np.ndarray[Any, Any]:
-    """The most probable intent of each turn."""
-    return predict(trained.network, encode(trained.vocabulary, turns.texts, LENGTH)).argmax(axis=1)
+def logits(trained: Trained, turns: data.Texts) -> np.ndarray[Any, Any]:
+    """What the network gives for each turn and each intent."""
+    return predict(trained.network, encode(trained.vocabulary, turns.texts, LENGTH))
