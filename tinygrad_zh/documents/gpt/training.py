@@ -19,7 +19,7 @@ from tinygrad_zh.i18n import text, visible
 from tinygrad_zh.optim import AdamW, CosineAnnealingLR, Schedule, WarmUp, clip_grad_norm
 from tinygrad_zh.train import Callback, History, Run, evaluate, fit
 
-EPOCHS, BATCH, RATE, DECAY = 12, 16, 2e-3, 0.1
+EPOCHS, BATCH, RATE, DECAY = 12, 8, 2e-3, 0.1
 
 
 class Pace(Callback):
