@@ -20,6 +20,7 @@ from PIL import Image
 import tinygrad_zh as tz
 from tinygrad_zh import data, i18n, nn, optim, plot, text
 from tinygrad_zh import functional as F
+from tinygrad_zh.documents.s4.answering import class_name
 from tinygrad_zh.train import fit, metrics, predict
 
 LANGUAGE = "zh"
@@ -39,22 +40,11 @@ except OSError as missing:
 # 每句属于 10 种意图之一。测试集放到一边：下面的任何选择和学习都不用它。
 
 # %%
-ENGLISH = {
-    "求推荐": "wants a suggestion", "补充条件": "adds a condition", "致谢": "thanks",
-    "问周边景点": "sights nearby?", "问周边酒店": "hotels nearby?", "问周边餐馆": "restaurants nearby?",
-    "问地址": "address?", "问电话": "phone number?", "问营业时间": "opening hours?", "问评分": "rating?",
-}
-
-
-def intent(label):
-    name = train.names[label]
-    return name if LANGUAGE == "zh" else f"{name} {ENGLISH.get(name, '')}"
-
-
+names = [class_name(name) for name in train.names]  # 用本页的语言
 print(len(train), len(test))
 for label, count in enumerate(np.bincount(train.labels)):
     first = train.texts[np.flatnonzero(train.labels == label)[0]]
-    print(f"{count:5}  {i18n.pad(intent(label), 30 if LANGUAGE == 'en' else 12)} {first}")
+    print(f"{count:5}  {i18n.pad(names[label], 34)} {first}")
 
 assert len(train.names) == 10
 assert not set(train.texts) & set(test.texts)
@@ -191,8 +181,8 @@ assert min(transformer) > 4 / 5 > max(guessing)
 counts = metrics.confusion(scores, y_test, classes=10)
 hardest = metrics.recall(scores, y_test, average=None).argmin()
 errors = counts[hardest] * (np.arange(10) != hardest)
-print(f"{intent(hardest)} → {intent(errors.argmax())}")
-Image.open(plot.confusion_matrix(counts, train.names, pictures / "confusion.png"))
+print(f"{names[hardest]} → {names[errors.argmax()]}")
+Image.open(plot.confusion_matrix(counts, names, pictures / "confusion.png"))
 
 # %% [markdown]
 # ## 问问它
@@ -209,7 +199,7 @@ def ask(sentence):
 for sentence in ["你好，请问电话是多少？", "附近有什么好吃的？", "谢谢你，再见！", "几点关门？", "今天的股票涨了吗？"]:
     p = ask(sentence)
     best = np.argsort(-p)[:2]
-    print(f"{i18n.pad(sentence, 24)}", "   ".join(f"{p[label]:4.0%} {intent(label)}" for label in best))
+    print(f"{i18n.pad(sentence, 24)}", "   ".join(f"{p[label]:4.0%} {names[label]}" for label in best))
 
 assert train.names[ask("你好，请问电话是多少？").argmax()] == "问电话"
 assert train.names[ask("谢谢你，再见！").argmax()] == "致谢"
@@ -250,7 +240,7 @@ for character, each in zip(characters, fall, strict=True):
 
 assert len(hidden) == len(characters) and ((hidden != ids).sum(axis=1) == 1).all()
 Image.open(plot.attention_over_text(np.maximum(fall, 0), characters, pictures / "needed.png",
-                                    title=f"Δp({train.names[answer]})"))
+                                    title=f"Δp({names[answer]})"))
 
 # %% [markdown]
 # ## 它在读，还是只在数？
@@ -277,12 +267,12 @@ assert disordered[0] < transformer[0]
 p = F.softmax(scores)
 wrong = np.flatnonzero(p.argmax(axis=1) != y_test)
 for i in wrong[np.argsort(-p[wrong].max(axis=1))][:10]:
-    print(f"{p[i].max():4.0%}  {intent(y_test[i])} → {intent(p[i].argmax())}\n      {test.texts[i]}")
+    print(f"{p[i].max():4.0%}  {names[y_test[i]]} → {names[p[i].argmax()]}\n      {test.texts[i]}")
 
 # %% [markdown]
 # ## 更进一步
 #
-# `tinygrad-zh train s4` 在同样的句子上训练更强的网络，并印出旁边的基线；
+# `tinygrad-zh train s4 --data dialogues` 在同样的句子上训练系统 S4：部件更讲究的同类网络，旁边印出基线；
 # `tinygrad-zh ask s4 "附近有什么好吃的？"` 可以向它提问。
 #
 # ## 练习
