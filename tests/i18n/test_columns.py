@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tinygrad_zh.i18n import display_width, pad, wrap
+from tinygrad_zh.i18n import display_width, fill, pad, visible, wrap
 
 MIXED = st.text(alphabet="损失准确率，。（）abc ∂σ²e\u0301", max_size=40)
 
@@ -65,3 +65,20 @@ def test_chinese_fills_its_lines(text, width):
 )
 def test_lines_break_where_a_reader_expects(text, width, lines):
     assert wrap(text, width) == lines
+
+
+@given(st.lists(MIXED, max_size=12), st.integers(1, 30))
+def test_lines_of_tokens_are_full_and_lose_nothing(tokens, width):
+    lines = fill(tokens, width)
+    assert [token for line in lines for token in line] == tokens
+    cells = [display_width("".join(line)) for line in lines]
+    assert all(taken <= width for taken, line in zip(cells, lines, strict=True) if len(line) > 1)
+    assert all(taken + display_width(after[0]) > width for taken, after in zip(cells, lines[1:], strict=False))
+
+
+@pytest.mark.parametrize(
+    ("token", "shown"),
+    [("问", "问"), (" ", "␣"), ("\u3000", "␣"), ("\r\n", "␣␣"), ("\x1b", "�"), ("\u200b", "�"), ("", "")],
+)
+def test_what_shows_nothing_becomes_visible(token, shown):
+    assert visible(token) == shown

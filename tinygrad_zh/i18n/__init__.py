@@ -5,18 +5,20 @@ from __future__ import annotations
 from tinygrad_zh.i18n.arguments import BilingualHelp, translated_argparse
 from tinygrad_zh.i18n.catalog import catalogue, text
 from tinygrad_zh.i18n.choice import LANGUAGES, in_language, language, use_language
-from tinygrad_zh.i18n.columns import display_width, pad, wrap
+from tinygrad_zh.i18n.columns import display_width, fill, pad, visible, wrap
 
 __all__ = [
     "LANGUAGES",
     "BilingualHelp",
     "catalogue",
     "display_width",
+    "fill",
     "in_language",
     "language",
     "pad",
     "text",
     "translated_argparse",
     "use_language",
+    "visible",
     "wrap",
 ]

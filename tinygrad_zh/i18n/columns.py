@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Iterable
 
 _PIECES = re.compile(r"\n|[ \t]+|[\u0021-\u2e7f]+|.")  # a run of Western letters stays together
 _NEVER_FIRST = "，。、；：！？）》」』”’…"  # punctuation that may not open a line
@@ -54,3 +55,30 @@ def wrap(text: str, width: int) -> list[str]:
         else:
             lines.append(piece.lstrip(" "))
     return [line.rstrip(" ") for line in lines]
+
+
+def fill(tokens: Iterable[str], width: int) -> list[list[str]]:
+    """The tokens, whole and in order, in lines of at most `width` cells where that is possible. 按行排列词元
+
+    >>> fill(["问题", "需要", "，", "咨询"], 8)
+    [['问题', '需要'], ['，', '咨询']]
+    """
+    lines: list[list[str]] = [[]]
+    room = width
+    for token in tokens:
+        cells = display_width(token)
+        if cells > room and lines[-1]:
+            lines.append([])
+            room = width
+        lines[-1].append(token)
+        room -= cells
+    return lines
+
+
+def visible(token: str) -> str:
+    r"""`token` with "␣" for each space and line break, and "�" for whatever else shows nothing. 可见形式
+
+    >>> visible("你 好\n"), visible("\x1b[31m")
+    ('你␣好␣', '�[31m')
+    """
+    return "".join("␣" if c.isspace() else c if c.isprintable() else "�" for c in token)
