@@ -127,6 +127,34 @@ def test_the_loss_falls_below_that_of_vectors_that_know_nothing(corpus, capsys):
     assert losses[-1] < losses[0] <= 2 * math.log(2) + 0.01  # u = 0 at first: every product is 0
 
 
+def test_the_training_is_adam_on_the_gradient_worked_out_by_hand():
+    texts, size, width, negatives, lr = [[2, 3, 2, 4], [4, 5]], 6, 3, 2, 0.1
+    vectors = skip_gram(texts, size, width, window=2, negatives=negatives, epochs=3, lr=lr, threshold=1.0,
+                        generator=np.random.default_rng(0), progress="none")
+
+    draw = np.random.default_rng(0)  # the same draws: initial v, then pairs and drawn tokens for each epoch
+    V, U = draw.uniform(-0.5 / math.sqrt(width), 0.5 / math.sqrt(width), (size, width)), np.zeros((size, width))
+    pairs = Pairs(texts, size, window=2, threshold=1.0)
+    moments = [np.zeros((2, *V.shape)) for _ in range(2)]
+
+    def sigma(z):
+        return 1 / (1 + np.exp(-z))
+
+    for t in (1, 2, 3):
+        centres, near = pairs.draw(draw)
+        drawn = pairs.noise_tokens(64, draw)
+        dV, dU = np.zeros_like(V), np.zeros_like(U)
+        for c, o in zip(centres, near, strict=True):
+            for token, target, weight in [(o, 1, 1), *((k, 0, negatives / 64) for k in drawn)]:
+                error = weight * (sigma(U[token] @ V[c]) - target) / len(centres)
+                dV[c] += error * U[token]
+                dU[token] += error * V[c]
+        for W, dW, m in ((V, dV, moments[0]), (U, dU, moments[1])):
+            m[:] = 0.9 * m[0] + 0.1 * dW, 0.999 * m[1] + 0.001 * dW**2
+            W -= lr * (1 - (t - 1) / 3) * (m[0] / (1 - 0.9**t)) / (np.sqrt(m[1] / (1 - 0.999**t)) + 1e-8)
+    np.testing.assert_allclose(vectors[2:], V[2:], rtol=1e-4, atol=1e-6)
+
+
 def test_vectors_of_tokens_that_are_in_no_text_are_zero_and_the_others_are_not(corpus):
     vocabulary, texts = corpus
     vectors = skip_gram(texts, len(vocabulary) + 3, width=6, epochs=1, **QUIET)

@@ -7,6 +7,7 @@ INPUT_DTYPE. One that can be spoken to has `answer(words, folder)`, which reads 
 
 SYSTEMS = {
     "s1": "tinygrad_zh.documents.s1",
+    "s2": "tinygrad_zh.documents.s2",
     "s3": "tinygrad_zh.documents.s3",
     "s4": "tinygrad_zh.documents.s4",
     "s5": "tinygrad_zh.documents.s5",
