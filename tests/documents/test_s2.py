@@ -100,6 +100,15 @@ def test_a_recipe_sees_its_columns_alone_and_standardizes_by_the_training_texts(
     assert s2.train_once(s2.RECIPES["words"], (x, y), (x_out, y_out)) == pytest.approx(alone, abs=0.02)
 
 
+def test_a_baseline_is_scored_on_the_training_texts_and_on_the_others():
+    pytest.importorskip("sklearn", reason="the baselines need scikit-learn, the extra `text`")
+    train = fabricated(40)
+    swapped = data.Texts(train.texts, 1 - train.labels, train.names)
+    half_swapped = data.Texts(train.texts[:2] * 2, np.array([0, 1, 1, 0]), train.names)
+    assert s2.counted("bayes_pairs", train, swapped) == (1, 0)
+    assert s2.counted("logistic_pairs", train, half_swapped) == (1, 0.5)
+
+
 @pytest.fixture
 def small(monkeypatch):
     """The system on fabricated headlines, with few and short vectors."""
