@@ -63,6 +63,11 @@ def test_the_inputs_are_the_mean_over_the_words_beside_that_over_the_characters(
     assert inputs.tolist() == [[8, 4, 2, 1], [2, 1, 2, 1]]
 
 
+def test_the_pieces_of_a_headline_are_its_words_and_their_characters():
+    pytest.importorskip("jieba", reason="words of Chinese need jieba, the extra `text`")
+    assert s2.pieces("北京大学 买 12") == ["北京大学", "北", "京", "大", "学", "买", "12", "1", "2"]
+
+
 def test_vectors_are_learnt_of_tokens_that_are_there_often_enough():
     pytest.importorskip("jieba", reason="words of Chinese need jieba, the extra `text`")
     manual_seed(0)

@@ -77,11 +77,7 @@ class Vectors(NamedTuple):
 
 
 def pieces(headline: str) -> list[str]:
-    """Its words, each with its characters behind it, so that both are neighbours of the same.
-
-    >>> pieces("北京大学 2024")
-    ['北京大学', '北', '京', '大', '学', '2024', '2', '0', '2', '4']
-    """
+    """Its words, each of several characters with these behind it, so that both have the same neighbours."""
     return [piece for word in words(headline) for piece in ([word, *word] if len(word) > 1 else [word])]
 
 
