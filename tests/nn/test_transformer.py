@@ -173,6 +173,13 @@ def test_dropout_works_in_training_alone_and_draws_what_the_seed_says(block):
     assert (first != second).any()
 
 
+@pytest.mark.parametrize("block", BOTH)
+def test_dropout_stands_on_all_attention_weights_and_on_the_sums_and_not_within_the_feed_forward_network(block):
+    parts = {path: part.p for path, part in made(block, dropout=0.3).named_modules() if isinstance(part, nn.Dropout)}
+    cross = {"cross.dropout": 0.3} if block in DECODER_BLOCKS else {}
+    assert parts == {"attention.dropout": 0.3, "feed_forward.dropout": 0.0, "dropout": 0.3, **cross}
+
+
 def test_dropout_of_a_block_stands_on_its_sums_and_on_its_weights_and_keeps_the_mean():
     x = normal(1, 3, 4)
     model = made(nn.PreNormTransformerBlock, dropout=0.25)
