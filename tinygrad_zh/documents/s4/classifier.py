@@ -17,7 +17,7 @@ from tinygrad_zh.text import Vocabulary, characters, skip_gram
 from tinygrad_zh.train import metrics
 
 FOLDER = Path("tinygrad-zh-s4")
-SKIP_GRAM: dict[str, Any] = {"window": 5, "negatives": 5.0, "epochs": 3}
+SKIP_GRAM: dict[str, Any] = {"window": 5, "negatives": 5.0, "epochs": 3, "threshold": 1e-3}
 STD = 1.0  # of the vectors that the embedding begins with; sines and cosines have 0.7
 
 
@@ -107,14 +107,14 @@ def store(trained: Trained, path: Path) -> Path:
     return path
 
 
-def restore(path: Path, network: Callable[[int], TextClassifier]) -> Trained:
-    """Read what `store` wrote into network(rows of the embedding).
+def restore(path: Path, network: Callable[[int, int], TextClassifier]) -> Trained:
+    """Read what `store` wrote into network(rows of the embedding, outputs).
 
     Raises ValueError for a file that is damaged, or that holds another network.
     """
     weights, notes = load(path), load_metadata(path)
-    if not {"vocabulary", "classes"} <= notes.keys() or "embedding.W" not in weights:
+    if not {"vocabulary", "classes"} <= notes.keys() or not {"embedding.W", "output.b"} <= weights.keys():
         raise ValueError(f"{path} is no network of S4; train one with: tinygrad-zh train s4")
-    model = network(len(weights["embedding.W"]))
+    model = network(len(weights["embedding.W"]), len(weights["output.b"]))
     model.load_state_dict(weights)
     return Trained(model, Vocabulary.from_json(notes["vocabulary"]), tuple(json.loads(notes["classes"])))

@@ -56,14 +56,14 @@ def _letters(text: str) -> str:
     return "".join(character for character in characters(text) if character.isalnum())
 
 
-def network(vocabulary: int = VOCABULARY, dropout: float = 0.0) -> TextClassifier:
+def network(vocabulary: int = VOCABULARY, outputs: int = 1, dropout: float = 0.0) -> TextClassifier:
     """10000 × 128, two blocks with 128 hidden units, one output."""
     return TextClassifier(
         embedding=nn.Embedding(vocabulary, WIDTH),
         position=nn.SinusoidalPosition(WIDTH),
         encoder=nn.Encoder(DEPTH, WIDTH, HEADS, HIDDEN, dropout),
         pool=nn.MeanPool(),
-        output=nn.Dense(WIDTH, 1),
+        output=nn.Dense(WIDTH, outputs),
         dropout=dropout,
     )
 
