@@ -58,14 +58,14 @@ def test_a_row_for_each_query_and_a_column_for_each_key(tmp_path, words, pretend
 
 
 def test_heads_share_one_scale(tmp_path, words, drawn):
-    heads = np.stack([P, P / 3, P / 5, P / 7, P / 9]).astype(np.float32)
+    heads = np.stack([P, P / 3, P / 5, P / 7, P / 9]).astype(np.float32) + np.float32(0.125)  # none is 0, and yet the scale begins there
     with in_language("en"):
         path = attention_map(heads, "ab", tmp_path / "map.svg", columns="xyz", title="Where it $looks$")
     said = words(path)
     assert [each for each in said if each.startswith("Head")] == [f"Head {i}" for i in range(1, 6)]
     assert {"Where it $looks$", "Each row (query) looks at the columns (keys)"} <= set(said)
     *maps, _ = drawn[0].axes
-    assert {axes.images[0].get_clim() for axes in maps} == {(0, 0.75)}
+    assert {axes.images[0].get_clim() for axes in maps} == {(0, 0.875)}
     assert all(np.array_equal(axes.images[0].get_array(), head) for axes, head in zip(maps, heads, strict=True))
     _, *rows = table(path)
     assert [row[:2] for row in rows] == [[str(i), token] for i in range(1, 6) for token in "ab"]
@@ -127,7 +127,7 @@ def test_a_map_of_zeros_is_drawn(tmp_path, drawn):
 
 def test_the_strip_is_the_text_on_its_grounds(tmp_path, words, pretend_font, drawn):
     sentence = "你好，我有一个问题需要咨询。我昨天买的手机今天早上突然开不了机"
-    weights = np.arange(len(sentence)) / 100
+    weights = np.arange(1, len(sentence) + 1) / 100
     with in_language("zh"):
         path = attention_over_text(weights, sentence, tmp_path / "strip.svg")
     assert "".join(each for each in words(path) if len(each) == 1) == sentence
