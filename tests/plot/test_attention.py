@@ -58,7 +58,8 @@ def test_a_row_for_each_query_and_a_column_for_each_key(tmp_path, words, pretend
 
 
 def test_heads_share_one_scale(tmp_path, words, drawn):
-    heads = np.stack([P, P / 3, P / 5, P / 7, P / 9]).astype(np.float32) + np.float32(0.125)  # none is 0, and yet the scale begins there
+    heads = np.stack([P, P / 3, P / 5, P / 7, P / 9]).astype(np.float32)
+    heads += 0.125  # none is 0, and yet the scale begins there
     with in_language("en"):
         path = attention_map(heads, "ab", tmp_path / "map.svg", columns="xyz", title="Where it $looks$")
     said = words(path)
