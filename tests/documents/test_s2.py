@@ -129,7 +129,7 @@ def small(monkeypatch):
 
 @pytest.mark.parametrize(
     ("language", "said"),
-    [("zh", ["条新闻标题", "跳字模型", "F03", "余弦最大的邻居", "朴素贝叶斯：词与字", "测试准确率", "接下来可以试试"]),
+    [("zh", ["条新闻标题", "跳字模型", "F03", "余弦最大的词", "朴素贝叶斯：词与字", "测试准确率", "接下来可以试试"]),
      ("en", ["headlines of news", "skip-gram", "F03", "球 (sports team)", "naive Bayes: words and characters",
              "test accuracy", "Try next"])],
 )

@@ -172,9 +172,9 @@ def run(options: Options) -> dict[str, float]:
 
 
 def _show_neighbours(vectors: Vectors) -> None:
-    """The words and characters nearest to a few words."""
+    """The words nearest to a few words; single characters, above all the word's own, would tell less."""
     say("s2.neighbours", tokens=len(vectors.vocabulary))
     for name, word in SHOWN.items():
-        near = neighbours(vectors.vectors, vectors.vocabulary, word, n=6)
+        near = [pair for pair in neighbours(vectors.vectors, vectors.vocabulary, word, n=50) if len(pair[0]) > 1][:5]
         print("", text(f"s2.word.{name}", word=word), *(f"{token} {cosine:.2f}" for token, cosine in near), sep="  ")
     print(flush=True)
