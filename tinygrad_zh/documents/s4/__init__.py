@@ -60,7 +60,7 @@ def run(options: Options) -> dict[str, float]:
 def _dialogues(options: Options, folder: Path) -> dict[str, float]:
     """(b) What does a customer want?"""
     train, test = data.dialogues(source=options.source)
-    heading("s4.dialogues", train=len(train), held_out=len(test), intents=len(train.names))
+    heading("s4_dialogues", train=len(train), held_out=len(test), intents=len(train.names))
     trained, history = intents.learn(train, test, **_given(options))
     complete(history)
     store(trained, folder / "dialogues.safetensors")
@@ -78,7 +78,7 @@ def _dialogues(options: Options, folder: Path) -> dict[str, float]:
 def _reviews(options: Options, folder: Path) -> dict[str, float]:
     """(a) Is a review kind or not? As the document has it, then with what closes the gap."""
     parts = reviews.split(data.reviews(source=options.source), options.seed)
-    heading("s4.reviews", train=len(parts.train), held_out=len(parts.held_out), rest=len(parts.rest))
+    heading("s4_reviews", train=len(parts.train), held_out=len(parts.held_out), rest=len(parts.rest))
     rows, figures = [], {}
     for name, recipe in reviews.RECIPES.items():
         say(f"s4.reviews.{name}")
