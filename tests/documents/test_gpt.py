@@ -318,8 +318,8 @@ def test_the_command_ask(capsys: pytest.CaptureFixture[str], tmp_path: Path, lea
 
 
 def test_control_characters_do_not_reach_the_terminal(capsys: pytest.CaptureFixture[str]):
-    quote("一\x1b[2J二\t三\n四")
-    assert capsys.readouterr().out == "  │ 一�[2J二  三\n  │ 四\n\n"
+    quote("一\x1b[2J二\t三\n四\n\n\n\n五")
+    assert capsys.readouterr().out == "  │ 一�[2J二  三\n  │ 四\n  │\n  │ 五\n\n"
 
 
 # ---- bad input

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,9 +55,12 @@ def _draw(z: Any, temperature: float, top_k: int, generator: np.random.Generator
 
 
 def quote(words: str) -> None:
-    """Print what was written, set in from the margin; control characters of the text would upset the terminal."""
+    """Print what was written, set in from the margin; control characters of the text would upset the terminal.
+
+    Of several empty lines one is shown.
+    """
     safe = "".join(c if c.isprintable() or c == "\n" else "�" for c in words.expandtabs(4))
-    for line in wrap(safe, COLUMNS):
+    for line in wrap(re.sub(r"\n{3,}", "\n\n", safe), COLUMNS):
         print(f"  │ {line}".rstrip())
     print(flush=True)
 
