@@ -41,7 +41,8 @@ RECIPES = {
     "dropout": reviews.DOCUMENT._replace(dropout=reviews.CLOSER.dropout),
     "weight decay": reviews.DOCUMENT._replace(weight_decay=reviews.CLOSER.weight_decay),
     "word vectors": reviews.DOCUMENT._replace(pretrained=True),
-    "all three": reviews.CLOSER,
+    "falling rate": reviews.DOCUMENT._replace(falling=True),
+    "all four": reviews.CLOSER,
 }
 
 Figures = dict[str, float]

@@ -64,8 +64,9 @@ def pytorch(model: tz.nn.Module) -> Step:
 
     embedding = torch.nn.Embedding(reviews.VOCABULARY, reviews.WIDTH)
     layer = torch.nn.TransformerEncoderLayer(reviews.WIDTH, reviews.HEADS, reviews.HIDDEN, dropout=0.0,
-                                             batch_first=True)
-    encoder = torch.nn.TransformerEncoder(layer, reviews.DEPTH, enable_nested_tensor=False)
+                                             batch_first=True, norm_first=True)
+    encoder = torch.nn.TransformerEncoder(layer, reviews.DEPTH, torch.nn.LayerNorm(reviews.WIDTH),
+                                          enable_nested_tensor=False)
     output = torch.nn.Linear(reviews.WIDTH, 1)
     position = torch.from_numpy(tz.nn.sinusoidal(LENGTH, reviews.WIDTH).astype(np.float32))
     network = torch.nn.ModuleDict({"embedding": embedding, "encoder": encoder, "output": output})
@@ -90,7 +91,8 @@ def in_pytorch(model: tz.nn.Module) -> dict[str, np.ndarray[Any, Any]]:
     """The engine's weights under PyTorch's names: its matrices are transposed, Q, K and V are stacked."""
     ours = {name: array.copy() for name, array in model.state_dict().items()}
     theirs = {"embedding.weight": ours["embedding.W"], "output.weight": ours["output.W"].T,
-              "output.bias": ours["output.b"]}
+              "output.bias": ours["output.b"], "encoder.norm.weight": ours["encoder.norm.gamma"],
+              "encoder.norm.bias": ours["encoder.norm.beta"]}
     for i in range(reviews.DEPTH):
         block, layer = f"encoder.blocks.{i}", f"encoder.layers.{i}"
         qkv = [f"{block}.attention.{part}" for part in ("query", "key", "value")]

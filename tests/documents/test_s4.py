@@ -156,7 +156,7 @@ def test_the_documents_recipe_adds_nothing_and_the_vocabulary_is_of_the_training
     small = reviews.Split(parts.train.take(range(64)), parts.held_out.take(range(32)), parts.rest)
     manual_seed(0)
     trained, history = reviews.learn(small, epochs=1, progress="none")
-    assert reviews.DOCUMENT == (0.0, 0.0, False)
+    assert reviews.DOCUMENT == (0.0, 0.0, False, False)
     assert set(trained.vocabulary.tokens[2:]) == set("".join(characters("".join(small.train.texts))))
     assert len(history["validation_accuracy"]) == 1
     assert trained.network.embedding.W.shape == (10_000, 128)
@@ -172,13 +172,13 @@ def test_word_vectors_are_scaled_and_put_into_the_rows_of_their_characters() -> 
     vocabulary = Vocabulary.build(map(characters, texts))
     embedding = nn.Embedding(50, 16)
     before = embedding.W.numpy().copy()
-    start_from_vectors(embedding, vocabulary, texts, "none")
+    start_from_vectors(embedding, vocabulary, texts, 0.5, "none")
     after = embedding.W.numpy()
     known = len(vocabulary)
     assert (after[:2] == before[:2]).all()
     assert (after[known:] == before[known:]).all()
     assert (after[2:known] != before[2:known]).any(axis=1).all()
-    assert after[2:known].std() == pytest.approx(1, rel=1e-3)
+    assert after[2:known].std() == pytest.approx(0.5, rel=1e-3)
 
 
 # ---- the commands

@@ -2,9 +2,18 @@
 
 from tinygrad_zh.data import Minibatches
 from tinygrad_zh.train import metrics
-from tinygrad_zh.train.callbacks import Callback, Checkpoint, DeadUnits, EarlyStopping, GradientNorms, Scheduled
+from tinygrad_zh.train.callbacks import (
+    Callback,
+    Checkpoint,
+    ClippedNorm,
+    DeadUnits,
+    EarlyStopping,
+    GradientNorms,
+    Scheduled,
+    ScheduledSteps,
+)
 from tinygrad_zh.train.evaluate import evaluate, predict
 from tinygrad_zh.train.fit import History, Run, fit
 
-__all__ = ["Callback", "Checkpoint", "DeadUnits", "EarlyStopping", "GradientNorms", "History", "Minibatches", "Run",
-           "Scheduled", "evaluate", "fit", "metrics", "predict"]
+__all__ = ["Callback", "Checkpoint", "ClippedNorm", "DeadUnits", "EarlyStopping", "GradientNorms", "History",
+           "Minibatches", "Run", "Scheduled", "ScheduledSteps", "evaluate", "fit", "metrics", "predict"]

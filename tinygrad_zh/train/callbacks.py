@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_zh.core import record
 from tinygrad_zh.core.tensor import leaf
 from tinygrad_zh.ops.activation import ReLU
-from tinygrad_zh.optim import Schedule
+from tinygrad_zh.optim import Schedule, clip_grad_norm
 from tinygrad_zh.train.checkpoint import State, prefixed, save_run, state_of, under
 from tinygrad_zh.train.evaluate import inference
 
@@ -115,6 +115,29 @@ class Scheduled(Callback):
             raise ValueError(f"the schedule gives the rate {self.schedule.at(t)} at t = {t}, but gave {rate} when it "
                              "was saved; make the optimizer and its schedule anew, as before the first epoch")
         self.schedule.t = t
+
+
+class ScheduledSteps(Scheduled):
+    """One step of a learning-rate schedule a batch, before its update. 中文：按步调整学习率。
+
+    The first update has the rate η(1). The history has the rate of each epoch's last step.
+    """
+
+    def on_step(self, run: Run) -> None:
+        self.schedule.step()
+
+    def on_epoch(self, run: Run) -> None:
+        run.history.setdefault("learning_rate", []).append(run.optimizer.lr)
+
+
+class ClippedNorm(Callback):
+    """g ← g min(1, c / ‖g‖) before every update, ‖g‖ over all gradients. Pascanu et al. 2013. 中文：按范数裁剪梯度。"""
+
+    def __init__(self, norm: float) -> None:
+        self.norm = norm
+
+    def on_step(self, run: Run) -> None:
+        clip_grad_norm(run.optimizer.parameters, self.norm)
 
 
 class GradientNorms(Callback):

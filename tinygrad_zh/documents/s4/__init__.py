@@ -1,15 +1,15 @@
 """S4: an intelligent customer service, a Transformer that reads Chinese characters. Document 001 §2.6.
 
     X = E[t] + P                            100 tokens → 100 × 128; E 10000 × 128; P sines and cosines (ours)
-    Z = LN(X + A(X)),  X ← LN(Z + F(Z))     twice; A: self-attention (4 heads: ours), F: 128–128–128 with ReLU   F25
-    z = mean_i(X_i) W + b                   over the characters, not the padding (ours)
+    Z = X + A(LN(X)),  X ← Z + F(LN(Z))     twice; A: self-attention (4 heads: ours), F: 128–128–128 with ReLU   F25
+    z = mean_i(LN(X)_i) W + b               over the characters, not the padding (ours)
     ŷ = σ(z),  L = −1/n Σ (y ln ŷ + (1 − y) ln(1 − ŷ))                                                          F11
     W ← Adam(W, ∂L/∂W)                      α = 0.001, batches of 32, 10 epochs                                   F27
 
 Two tasks on real texts: `reviews` is the document's network and training, two classes; `intents` is what its project
-is for, telling ten things that customers want. What it leaves out and we add: heads, positions, the masked mean (as
-written, its Dense(1) gives a number for every position). It prints 0.835 on its training texts and 0.778 on 1,000
-others, without data.
+is for, telling ten things that customers want. What it leaves out and we add: heads, where the norms stand, positions,
+the masked mean (as written, its Dense(1) gives a number for every position). It prints 0.835 on its training texts and
+0.778 on 1,000 others, without data.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,13 +13,13 @@ import numpy as np
 from tinygrad_zh import data, load, nn, save
 from tinygrad_zh.core import Tensor, default_generator
 from tinygrad_zh.documents.baselines import with_pairs
+from tinygrad_zh.optim import CosineAnnealingLR, Optimizer, WarmUp
 from tinygrad_zh.serialization import load_metadata
 from tinygrad_zh.text import Vocabulary, characters, skip_gram
-from tinygrad_zh.train import metrics
+from tinygrad_zh.train import Callback, ClippedNorm, ScheduledSteps, metrics
 
 FOLDER = Path("tinygrad-zh-s4")
 SKIP_GRAM: dict[str, Any] = {"window": 5, "negatives": 5.0, "epochs": 3, "threshold": 1e-3}
-STD = 1.0  # of the vectors that the embedding begins with; sines and cosines have 0.7
 
 
 class TokenDropout(nn.Module):
@@ -80,16 +81,23 @@ def encode(vocabulary: Vocabulary, texts: list[str], length: int) -> np.ndarray[
     return vocabulary.encode(map(characters, texts), length)
 
 
-def start_from_vectors(embedding: Any, vocabulary: Vocabulary, texts: list[str], progress: str) -> None:
+def falling_rate(optimizer: Optimizer, steps: int) -> list[Callback]:
+    """The rate rises for a tenth of the steps, then falls to 0 along a cosine; no gradient is longer than 1."""
+    warm_up = math.ceil(steps / 10)
+    schedule = WarmUp(optimizer, warm_up, CosineAnnealingLR(optimizer, max(1, steps - warm_up)))
+    return [ScheduledSteps(schedule), ClippedNorm(1.0)]
+
+
+def start_from_vectors(embedding: Any, vocabulary: Vocabulary, texts: list[str], std: float, progress: str) -> None:
     """Let the table begin with vectors that the skip-gram learns from the texts; labels are not needed for that.
 
-    They are scaled to STD; rows without a vector keep their first values.
+    They are scaled to a standard deviation; rows without a vector keep their first values.
     """
     table = embedding.W.numpy().copy()
     ids = [row[row != Vocabulary.PAD] for row in (encode(vocabulary, [each], 1000)[0] for each in texts)]
     vectors = skip_gram(ids, len(vocabulary), table.shape[1], progress=progress, **SKIP_GRAM)
     learnt = np.flatnonzero(vectors.any(axis=1))
-    table[learnt] = vectors[learnt] * (STD / vectors[learnt].std())
+    table[learnt] = vectors[learnt] * (std / vectors[learnt].std())
     embedding.W.assign(table)
 
 

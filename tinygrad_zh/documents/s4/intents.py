@@ -6,6 +6,7 @@ of the training turns; the test turns were not looked at for that.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,16 +14,17 @@ import numpy as np
 from tinygrad_zh import data, nn
 from tinygrad_zh import functional as F
 from tinygrad_zh.documents.s4 import ngrams
-from tinygrad_zh.documents.s4.classifier import TextClassifier, Trained, encode, start_from_vectors
-from tinygrad_zh.optim import Adam, CosineAnnealingLR, WarmUp
+from tinygrad_zh.documents.s4.classifier import TextClassifier, Trained, encode, falling_rate, start_from_vectors
+from tinygrad_zh.optim import Adam
 from tinygrad_zh.text import Vocabulary, characters
-from tinygrad_zh.train import History, Scheduled, fit, metrics, predict
+from tinygrad_zh.train import History, fit, metrics, predict
 
 Pair = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 LENGTH, WIDTH, DEPTH, HEADS, HIDDEN, INTENTS = 64, 64, 2, 4, 128, 10
 DROPOUT, TOKEN_DROPOUT = 0.2, 0.15
-EPOCHS, BATCH, RATE, WARM_UP = 15, 32, 1e-3, 2
+EPOCHS, BATCH, RATE = 15, 32, 1e-3
+STD = 0.02  # of the embedding's first values
 
 
 def network(vocabulary: int, outputs: int = INTENTS) -> TextClassifier:
@@ -49,7 +51,7 @@ def learn(train: data.Texts, held_out: data.Texts, pretrained: bool = False, **s
     vocabulary = Vocabulary.build(map(characters, train.texts))
     model = network(len(vocabulary), len(train.names))
     if pretrained:
-        start_from_vectors(model.embedding, vocabulary, train.texts, settings.get("progress", "auto"))
+        start_from_vectors(model.embedding, vocabulary, train.texts, STD, settings.get("progress", "auto"))
     seen, unseen = ((encode(vocabulary, turns.texts, LENGTH), turns.labels) for turns in (train, held_out))
     return Trained(model, vocabulary, train.names), optimize(model, seen, unseen, **settings)
 
@@ -65,11 +67,11 @@ def learn_ngrams(train: data.Texts, held_out: data.Texts, orders: int = 2, **set
 
 def optimize(model: nn.Module, train: Pair, held_out: Pair, epochs: int = EPOCHS, batch_size: int = BATCH,
              progress: str = "auto") -> History:
-    """Adam, its rate rising for two epochs and then falling along a cosine."""
+    """Adam, its rate rising and then falling along a cosine."""
     optimizer = Adam(model.parameters(), lr=RATE)
-    schedule = WarmUp(optimizer, WARM_UP, CosineAnnealingLR(optimizer, max(1, epochs - WARM_UP)))
+    callbacks = falling_rate(optimizer, epochs * math.ceil(len(train[0]) / batch_size))
     return fit(model, train, validation=held_out, loss=F.cross_entropy, optimizer=optimizer, epochs=epochs,
-               batch_size=batch_size, metrics=[metrics.accuracy], callbacks=[Scheduled(schedule)], progress=progress)
+               batch_size=batch_size, metrics=[metrics.accuracy], callbacks=callbacks, progress=progress)
 
 
 def logits(trained: Trained, turns: data.Texts) -> np.ndarray[Any, Any]:
