@@ -391,8 +391,9 @@ def test_no_trained_network(tmp_path: Path):
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ["How hard is the next held-out", "Untrained it writes", "After epoch 1 it", "perplexity", "Try next"]),
-        ("zh", ["留出文本的下一个字有多难猜", "训练之前，它写出", "第 1 轮之后，它写出", "困惑度", "接下来可以试试"]),
+        ("en", ["How hard is the next held-out", "Untrained it writes", "After epoch 1 it", "counting pairs: +", "Try next"]),
+        ("zh", ["留出文本的下一个字有多难猜", "训练之前，它写出", "第 1 轮之后，它写出", "困惑度",
+                "数两字组合的：+", "接下来可以试试"]),
     ],
 )
 def test_the_command_says_what_it_does_and_keeps_the_network(

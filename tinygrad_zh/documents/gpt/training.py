@@ -66,8 +66,7 @@ def run(options: Options) -> dict[str, float]:
     figures["loss"] = evaluate(trained.network, (corpus.x, corpus.y), F.cross_entropy, batch_size=64)["loss"]
     show(figures)
     say("gpt.why", perplexity=math.exp(figures["loss"]))
-    gain = best - figures["loss"]
-    say("gpt.better" if gain > 0 else "gpt.worse", gain=abs(gain))
+    say("gpt.against", pairs=figures["loss"] - figures["bigram"], best=figures["loss"] - best)
     say("gpt.writes", prompt=visible(corpus.prompt))
     quote(corpus.prompt + write(*trained, corpus.prompt, 200, generator=philox(options.seed)))
     say("train.written", files=write_file(trained, options.out or FOLDER))
