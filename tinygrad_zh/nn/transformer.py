@@ -32,7 +32,7 @@ class FeedForward(Module):
         self.first = Dense(width, hidden, init=he_uniform)
         self.second = Dense(hidden, width)
         self.dropout = Dropout(dropout)
-        self.activation = activation
+        self.activation: Activation = activation
 
     def forward(self, x: Any) -> Tensor:
         return self.second(self.dropout(self.activation(self.first(x))))
@@ -74,20 +74,26 @@ class PreNormTransformerBlock(TransformerBlock):
         return z + self.dropout(self.feed_forward(self.feed_forward_norm(z)))
 
 
-class DecoderBlock(TransformerBlock):
+class DecoderBlock(Module):
     """Z = LN(X + A(X)), U = LN(Z + C(Z, M)), Y = LN(U + F(U)). 中文：解码器块（后归一化）。
 
     X (…, n, width), memory M (…, m, width). A is causal; C: cross-attention to what the encoder gives. mask: for A;
     memory_mask: for C. Vaswani et al. 2017.
     """
 
+    normalized = True
+
     def __init__(self, width: int, heads: int, hidden: int, dropout: float = 0.0,
                  activation: Activation = F.relu) -> None:
-        super().__init__(width, heads, hidden, dropout, activation)
+        self.attention = MultiHeadAttention(width, heads, dropout)
+        self.attention_norm = LayerNorm(width)
         self.cross = MultiHeadAttention(width, heads, dropout)
         self.cross_norm = LayerNorm(width)
+        self.feed_forward = FeedForward(width, hidden, activation)
+        self.feed_forward_norm = LayerNorm(width)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, x: Any, memory: Any, mask: Any = None, memory_mask: Any = None) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Any, memory: Any, mask: Any = None, memory_mask: Any = None) -> Tensor:
         z = self.attention_norm(x + self.dropout(self.attention(x, mask=mask, is_causal=True)))
         u = self.cross_norm(z + self.dropout(self.cross(z, memory, mask=memory_mask)))
         return self.feed_forward_norm(u + self.dropout(self.feed_forward(u)))
@@ -101,13 +107,27 @@ class PreNormDecoderBlock(DecoderBlock):
 
     normalized = False
 
-    def forward(self, x: Any, memory: Any, mask: Any = None, memory_mask: Any = None) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Any, memory: Any, mask: Any = None, memory_mask: Any = None) -> Tensor:
         z = x + self.dropout(self.attention(self.attention_norm(x), mask=mask, is_causal=True))
         u = z + self.dropout(self.cross(self.cross_norm(z), memory, mask=memory_mask))
         return u + self.dropout(self.feed_forward(self.feed_forward_norm(u)))
 
 
-class Encoder(Module):
+class _Stack(Module):
+    """Blocks of one kind, one after the other; a layer norm at the end where the last block leaves off without."""
+
+    def __init__(self, kind: type[TransformerBlock | DecoderBlock], block: Any, depth: int, width: int,
+                 *settings: Any) -> None:
+        name = type(self).__name__
+        check_lengths(name, depth=depth)
+        if not (isinstance(block, type) and issubclass(block, kind)):
+            raise TypeError(f"{name}: the block is a class, nn.{kind.__name__} or nn.PreNorm{kind.__name__}, "
+                            f"not {_named(block)}")
+        self.blocks = [block(width, *settings) for _ in range(depth)]
+        self.norm = None if block.normalized else LayerNorm(width)
+
+
+class Encoder(_Stack):
     """Y = B_depth(… B₁(X)): a stack of blocks, each sees all rows that the mask allows. 中文：编码器。
 
     X (…, n, width). block: TransformerBlock, or PreNormTransformerBlock, after which comes one more layer norm. With
@@ -116,26 +136,15 @@ class Encoder(Module):
 
     def __init__(self, depth: int, width: int, heads: int, hidden: int, dropout: float = 0.0,
                  activation: Activation = F.relu, block: type[TransformerBlock] = TransformerBlock) -> None:
-        check_lengths(type(self).__name__, depth=depth)
-        self._check_block(block)
-        self.blocks = [block(width, heads, hidden, dropout, activation) for _ in range(depth)]
-        self.norm = None if block.normalized else LayerNorm(width)
+        super().__init__(TransformerBlock, block, depth, width, heads, hidden, dropout, activation)
 
     def forward(self, x: Any, mask: Any = None, is_causal: bool = False) -> Tensor:
         for block in self.blocks:
             x = block(x, mask=mask, is_causal=is_causal)
         return x if self.norm is None else self.norm(x)
 
-    def _check_block(self, block: Any) -> None:
-        decodes = isinstance(self, Decoder)
-        if not (isinstance(block, type) and issubclass(block, TransformerBlock)
-                and issubclass(block, DecoderBlock) == decodes):
-            kind = "DecoderBlock" if decodes else "TransformerBlock"
-            raise TypeError(f"{type(self).__name__}: the block is a class, nn.{kind} or nn.PreNorm{kind}, "
-                            f"not {_named(block)}")
 
-
-class Decoder(Encoder):
+class Decoder(_Stack):
     """Y = B_depth(… B₁(X, M) …, M): a stack of decoder blocks over an encoder's output M. 中文：解码器。
 
     X (…, n, width), memory M (…, m, width). block: DecoderBlock or PreNormDecoderBlock.
@@ -143,9 +152,9 @@ class Decoder(Encoder):
 
     def __init__(self, depth: int, width: int, heads: int, hidden: int, dropout: float = 0.0,
                  activation: Activation = F.relu, block: type[DecoderBlock] = DecoderBlock) -> None:
-        super().__init__(depth, width, heads, hidden, dropout, activation, block)
+        super().__init__(DecoderBlock, block, depth, width, heads, hidden, dropout, activation)
 
-    def forward(self, x: Any, memory: Any, mask: Any = None, memory_mask: Any = None) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Any, memory: Any, mask: Any = None, memory_mask: Any = None) -> Tensor:
         for block in self.blocks:
             x = block(x, memory, mask=mask, memory_mask=memory_mask)
         return x if self.norm is None else self.norm(x)
