@@ -32,7 +32,7 @@ class FeedForward(Module):
         self.first = Dense(width, hidden, init=he_uniform)
         self.second = Dense(hidden, width)
         self.dropout = Dropout(dropout)
-        self.activation: Activation = activation
+        self.activation: Any = activation
 
     def forward(self, x: Any) -> Tensor:
         return self.second(self.dropout(self.activation(self.first(x))))
