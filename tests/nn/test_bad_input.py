@@ -220,6 +220,8 @@ MADE = [  # what is made, error, what the sentence says
     (lambda: nn.Dropout(1.5), ValueError, "p is a probability from 0 to 1, not 1.5"),
     (lambda: nn.Dropout(-0.1), ValueError, "p is a probability from 0 to 1, not -0.1"),
     (lambda: nn.Dropout(float("nan")), ValueError, "p is a probability from 0 to 1, not nan"),
+    (lambda: nn.Dropout("a"), TypeError, "p is a number, not str"),
+    (lambda: nn.Dropout(None), TypeError, "p is a number, not NoneType"),
     (lambda: nn.Sequential(nn.ReLU), TypeError, "layer 0 is a type (write nn.ReLU() with parentheses)"),
     (lambda: nn.Sequential(nn.ReLU(), np.tanh), TypeError, "made of modules; layer 1 is a ufunc"),
     (lambda: nn.Sequential([nn.ReLU()]), TypeError, "made of modules; layer 0 is a list"),

@@ -9,7 +9,16 @@ import tinygrad_zh as tz
 from tests.train.problems import classes, contents, everything, line, mlp, quietly
 from tinygrad_zh import functional as F
 from tinygrad_zh import nn
-from tinygrad_zh.train import Callback, DeadUnits, EarlyStopping, GradientNorms, Scheduled
+from tinygrad_zh.train import (
+    Callback,
+    Checkpoint,
+    ClippedNorm,
+    DeadUnits,
+    EarlyStopping,
+    GradientNorms,
+    Scheduled,
+    ScheduledSteps,
+)
 
 
 class Diary(Callback):
@@ -247,3 +256,46 @@ def test_the_schedule_moves_once_an_epoch_and_its_rates_are_noted():
     assert history["learning_rate"] == [0.8, 0.8, 0.4, 0.4]
     assert rates == [0.8] * 4 + [0.4] * 4
     assert optimizer.lr == 0.2
+
+
+def test_a_schedule_of_steps_moves_before_every_update():
+    model = mlp()
+    optimizer = tz.optim.SGD(model.parameters(), lr=0.8)
+    rates = []
+
+    class Look(Callback):
+        def on_step(self, run):
+            rates.append(run.optimizer.lr)
+
+    history = quietly(model, classes(20), optimizer=optimizer, epochs=2,
+                      callbacks=[ScheduledSteps(tz.optim.ExponentialLR(optimizer, gamma=0.5)), Look()])
+    assert rates == [0.4, 0.2, 0.1, 0.05]
+    assert history["learning_rate"] == [0.2, 0.05]
+
+
+def test_a_resumed_run_goes_on_in_the_middle_of_a_schedule_of_steps(tmp_path):
+    def run(epochs, resume=None):
+        model = mlp()
+        optimizer = tz.optim.SGD(model.parameters(), lr=0.1)
+        schedule = tz.optim.CosineAnnealingLR(optimizer, total=8)
+        quietly(model, classes(20), optimizer=optimizer, epochs=epochs, resume=resume,
+                callbacks=[ScheduledSteps(schedule), Checkpoint(tmp_path / "run.safetensors")])
+        return contents(model), schedule.t
+
+    whole = run(4)
+    run(2)
+    assert run(4, tmp_path / "run.safetensors") == whole
+
+
+def test_the_norm_of_all_gradients_is_clipped_before_the_update():
+    model = mlp()
+    norms = []
+
+    class Look(Callback):
+        def on_step(self, run):
+            gradients = [p.grad.numpy().ravel() for p in run.optimizer.parameters]
+            norms.append(float(np.linalg.norm(np.concatenate(gradients))))
+
+    quietly(model, classes(20), callbacks=[Look(), ClippedNorm(0.01), Look()])
+    assert min(norms[::2]) > 0.02
+    np.testing.assert_allclose(norms[1::2], 0.01, rtol=1e-5)

@@ -12,6 +12,7 @@ from tinygrad_zh.core import Tensor, tensor
 from tinygrad_zh.core.tensor import leaf
 from tinygrad_zh.nn.init import Initializer, normal, ones, xavier_uniform, zeros
 from tinygrad_zh.nn.module import Module
+from tinygrad_zh.ops.regularization import check_probability
 
 
 def parameter(values: Any) -> Tensor:
@@ -66,8 +67,7 @@ class Dropout(Module):
     """
 
     def __init__(self, p: float = 0.5, generator: np.random.Generator | None = None) -> None:
-        if not 0 <= p <= 1:
-            raise ValueError(f"Dropout: p is a probability from 0 to 1, not {p}")
+        check_probability("Dropout", p)
         self.p = p
         self.generator = generator
 

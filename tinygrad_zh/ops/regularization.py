@@ -29,14 +29,21 @@ class Dropout(Op):
         return dy * mask * scale
 
 
+def check_probability(name: str, p: Any) -> None:
+    """Raises TypeError for what is no number, ValueError for one outside [0, 1]."""
+    if not isinstance(p, (int, float, np.integer, np.floating)):
+        raise TypeError(f"{name}: p is a number, not {type(p).__name__}")
+    if not 0 <= p <= 1:
+        raise ValueError(f"{name}: p is a probability from 0 to 1, not {p}")
+
+
 def dropout(x: Any, p: float = 0.5, training: bool = True, generator: np.random.Generator | None = None) -> Tensor:
     """y = x m / (1 − p), each m 0 with probability p; y = x without training. Srivastava et al. 2014. 中文：随机失活。
 
     generator: where the mask is drawn from; the context's (tz.manual_seed) unless given. Raises ValueError for p
     outside [0, 1].
     """
-    if not 0 <= p <= 1:
-        raise ValueError(f"dropout: p is a probability from 0 to 1, not {p}")
+    check_probability("dropout", p)
     if not isinstance(generator, (np.random.Generator, type(None))):
         raise TypeError(f"dropout: the generator is a numpy.random.Generator, not {type(generator).__name__}; "
                         "for a seed use tz.manual_seed")

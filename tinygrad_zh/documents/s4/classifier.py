@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_zh import data, load, nn, save
 from tinygrad_zh.core import Tensor, default_generator
 from tinygrad_zh.documents.baselines import with_pairs
+from tinygrad_zh.ops.regularization import check_probability
 from tinygrad_zh.optim import CosineAnnealingLR, Optimizer, WarmUp
 from tinygrad_zh.serialization import load_metadata
 from tinygrad_zh.text import Vocabulary, characters, skip_gram
@@ -29,6 +30,7 @@ class TokenDropout(nn.Module):
     """
 
     def __init__(self, p: float) -> None:
+        check_probability("TokenDropout", p)
         self.p = p
 
     def forward(self, tokens: Any) -> Any:
