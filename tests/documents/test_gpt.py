@@ -391,7 +391,7 @@ def test_no_trained_network(tmp_path: Path):
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("en", ["How hard is the next held-out", "Untrained it writes", "After epoch 1 it", "counting pairs: +", "Try next"]),
+        ("en", ["How hard is the next held-out", "Untrained it writes", "After epoch 1 it", "pairs: +", "Try next"]),
         ("zh", ["留出文本的下一个字有多难猜", "训练之前，它写出", "第 1 轮之后，它写出", "困惑度",
                 "数两字组合的：+", "接下来可以试试"]),
     ],
@@ -400,7 +400,7 @@ def test_the_command_says_what_it_does_and_keeps_the_network(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str,
     words: list[str]
 ):
-    monkeypatch.setattr(corpora, "WINDOWS", 16)
+    monkeypatch.setattr(corpora, "WINDOWS", 8)
     (tmp_path / "text.txt").write_text(SENTENCE * 60, encoding="utf-8")
     folder = tmp_path / "out"
     command = ["--lang", language, "train", "gpt", "--text", str(tmp_path / "text.txt"), "--epochs", "1", "--out"]
