@@ -78,9 +78,10 @@ SYSTEMS = {
     },
     "gpt": {
         "en": ("GPT: a language model of 3 blocks, trained on the documents' own text", "–",
-               "{loss:.2f} nats a character that it never saw; the best guess by counting {best:.2f}"),
+               "{loss:.2f} nats a character on text it never saw (counting pairs {bigram:.2f}, four characters "
+               "{fourgram:.2f})"),
         "zh": ("GPT：3 层的语言模型，用文章自己的文字训练", "–",
-               "未见过的文字上每字 {loss:.2f} 纳特；靠计数最好的猜测 {best:.2f}"),
+               "未见过的文字上每字 {loss:.2f} 纳特（数两字组合 {bigram:.2f}，数四字组合 {fourgram:.2f}）"),
     },
 }
 """system: language: what it is, what the document claims, and the measured figures to fill in."""

@@ -16,7 +16,6 @@ from tinygrad_zh.core import manual_seed
 from tinygrad_zh.core.random import philox
 from tinygrad_zh.documents import gpt
 from tinygrad_zh.documents.gpt import corpus as corpora
-from tinygrad_zh.documents.gpt import training
 from tinygrad_zh.documents.gpt.corpus import Corpus, Windows, cut, frequent, read
 from tinygrad_zh.documents.gpt.counting import guesses
 from tinygrad_zh.documents.gpt.model import GPT, Trained, read_file, write_file
@@ -24,7 +23,7 @@ from tinygrad_zh.documents.gpt.writing import Samples, quote, write
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.optim import SGD, AdamW, CosineAnnealingLR, WarmUp
 from tinygrad_zh.text import Vocabulary
-from tinygrad_zh.train import Callback, fit
+from tinygrad_zh.train import Callback, ClippedNorm, ScheduledSteps, fit
 
 SENTENCE = "大模型是一种语言模型，它从前面的字猜下一个字。\n"
 TINY = {"window": 16, "depth": 1, "width": 32, "heads": 2, "dropout": 0.0}
@@ -208,7 +207,7 @@ def test_a_step_has_a_bounded_gradient_and_the_rate_warms_up_and_falls():
     schedule = WarmUp(optimizer, 3, CosineAnnealingLR(optimizer, 9, 1e-3))
     x, y = np.repeat(corpus.x, 12, axis=0), np.repeat(corpus.y, 12, axis=0)
     fit(trained.network, (x, y), loss=lambda z, y: 50 * F.cross_entropy(z, y), optimizer=optimizer, epochs=1,
-        batch_size=len(x) // 12, callbacks=[training.Pace(schedule), Look()], progress="none")
+        batch_size=len(x) // 12, callbacks=[ScheduledSteps(schedule), ClippedNorm(1.0), Look()], progress="none")
     norms, rates = zip(*seen, strict=True)
     assert max(norms) <= 1 + 1e-5
     assert int(np.argmax(rates)) in (1, 2, 3)

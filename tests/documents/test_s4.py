@@ -16,7 +16,7 @@ from tinygrad_zh.core import manual_seed
 from tinygrad_zh.documents import s4
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.documents.s4 import answering, intents, ngrams, reviews
-from tinygrad_zh.documents.s4.classifier import TokenDropout, Trained, encode, restore, start_from_vectors, store
+from tinygrad_zh.documents.s4.classifier import TokenDropout, Trained, restore, start_from_vectors, store
 from tinygrad_zh.text import Vocabulary, characters
 
 PLACES = ["故宫", "天坛", "颐和园", "长城", "北海", "景山", "香山", "天安门"]
@@ -172,7 +172,7 @@ def test_word_vectors_are_scaled_and_put_into_the_rows_of_their_characters() -> 
     vocabulary = Vocabulary.build(map(characters, texts))
     embedding = nn.Embedding(50, 16)
     before = embedding.W.numpy().copy()
-    start_from_vectors(embedding, vocabulary, texts, 0.5, "none")
+    start_from_vectors(embedding, vocabulary, list(map(characters, texts)), 0.5, "none")
     after = embedding.W.numpy()
     known = len(vocabulary)
     assert (after[:2] == before[:2]).all()
@@ -196,6 +196,17 @@ def test_training_on_dialogues_says_what_it_reaches_and_writes_what_can_be_asked
     assert all(word in printed for word in words), printed
     trained = restore(folder / "dialogues.safetensors", intents.network)
     assert trained.classes == ("致谢", "问地址", "问电话")
+
+
+def test_words_as_tokens_are_kept_with_the_network(tables: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("jieba", reason="words need jieba, the extra `text`")
+    folder = tables / "model"
+    s4.run(Options(data="dialogues", source=str(tables), tokens="words", epochs=1, out=folder))
+    trained = restore(folder / "dialogues.safetensors", intents.network)
+    assert "电话号码" in trained.vocabulary
+    capsys.readouterr()
+    s4.answer("给我故宫的电话号码", folder)
+    assert "\n电话号码 " in capsys.readouterr().out
 
 
 def test_training_on_reviews_prints_the_documents_claim_beside_its_own_figures(
@@ -239,7 +250,7 @@ def test_one_output_is_the_probability_of_the_second_class(capsys: pytest.Captur
     manual_seed(0)
     model = reviews.network()
     model.output.b.assign(np.float32([100.0]))
-    trained = Trained(model, Vocabulary.build([list("好坏")]), ("negative", "positive"))
+    trained = Trained(model, Vocabulary.build([list("好坏")]), "characters", ("negative", "positive"))
     assert answering.ask(trained, "好", 100).probabilities == {"negative": 0.0, "positive": 1.0}
     store(trained, tmp_path / "reviews.safetensors")
     assert main(["--lang", "en", "ask", "s4", "好", "--model", str(tmp_path)]) == 0
@@ -278,7 +289,7 @@ def test_a_file_that_is_not_what_training_wrote(capsys: pytest.CaptureFixture[st
         tz.save({"W": np.zeros((2, 2), np.float32)}, path)
     else:
         weights = tz.load(path)
-        tz.save(weights, path, metadata={"vocabulary": "{", "classes": json.dumps(["a"])})
+        tz.save(weights, path, metadata={"vocabulary": "{", "tokens": "characters", "classes": json.dumps(["a"])})
     assert main(["--lang", "en", "ask", "s4", QUESTION, "--model", str(asked)]) == 1
     assert capsys.readouterr().err.count("\n") == 1
 
@@ -287,6 +298,7 @@ def test_a_file_that_is_not_what_training_wrote(capsys: pytest.CaptureFixture[st
     ({"data": "digits"}, "dialogues"),
     ({"source": "x"}, "say with --data"),
     ({"data": "dialogues", "source": "nowhere"}, "nowhere"),
+    ({"data": "dialogues", "tokens": "letters"}, "characters or words, not 'letters'"),
 ])
 def test_options_that_do_not_fit(options: dict[str, str], sentence: str) -> None:
     with pytest.raises((ValueError, FileNotFoundError), match=sentence):
@@ -303,7 +315,8 @@ def test_tokens_out_of_the_vocabulary() -> None:
 
 def test_encoding_keeps_the_first_characters() -> None:
     vocabulary = Vocabulary.build([list("一二三四")])
-    assert vocabulary.decode(encode(vocabulary, ["一二三四一二"], 4)) == [list("一二三四")]
+    trained = Trained(intents.network(6), vocabulary, "characters", ("a",) * 10)
+    assert vocabulary.decode(trained.read(["一二三四一二"], 4)) == [list("一二三四")]
 
 
 @pytest.mark.texts

@@ -13,6 +13,7 @@ class Options:
     data: str | None = None
     source: str | None = None
     text: Path | None = None
+    tokens: str | None = None
     epochs: int | None = None
     batch_size: int | None = None
     seed: int = 0

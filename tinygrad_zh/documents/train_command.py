@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", help=text("cli.train.data"))
     parser.add_argument("--source", help=text("cli.train.source"))
     parser.add_argument("--text", type=Path, help=text("cli.train.text"))
+    parser.add_argument("--tokens", help=text("cli.train.tokens"))
     parser.add_argument("--epochs", type=int, help=text("cli.train.epochs"))
     parser.add_argument("--batch-size", type=int, help=text("cli.train.batch_size"))
     parser.add_argument("--seed", type=int, default=0, help=text("cli.train.seed"))

@@ -16,21 +16,10 @@ from tinygrad_zh.documents.gpt.writing import Samples, quote, write
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.documents.report import heading, say, table
 from tinygrad_zh.i18n import text, visible
-from tinygrad_zh.optim import AdamW, CosineAnnealingLR, Schedule, WarmUp, clip_grad_norm
-from tinygrad_zh.train import Callback, History, Run, evaluate, fit
+from tinygrad_zh.optim import AdamW, CosineAnnealingLR, WarmUp
+from tinygrad_zh.train import ClippedNorm, History, ScheduledSteps, evaluate, fit
 
 EPOCHS, BATCH, RATE, DECAY = 12, 8, 2e-3, 0.1
-
-
-class Pace(Callback):
-    """Before every step: no gradient longer than 1, and the rate that the schedule has for it."""
-
-    def __init__(self, schedule: Schedule) -> None:
-        self.schedule = schedule
-
-    def on_step(self, run: Run) -> None:
-        clip_grad_norm(run.optimizer.parameters, 1.0)
-        self.schedule.step()
 
 
 def train(options: Options, corpus: Corpus, progress: str = "auto") -> tuple[Trained, History]:
@@ -44,7 +33,8 @@ def train(options: Options, corpus: Corpus, progress: str = "auto") -> tuple[Tra
     schedule = WarmUp(optimizer, warm_up, CosineAnnealingLR(optimizer, max(steps - warm_up, 1), RATE / 20))
     history = fit(trained.network, (windows.x, windows.y), validation=(corpus.x, corpus.y), loss=F.cross_entropy,
                   optimizer=optimizer, epochs=epochs, batch_size=batch_size, progress=progress,
-                  callbacks=[windows, Pace(schedule), Samples(trained, corpus.prompt, options.seed)])
+                  callbacks=[windows, ScheduledSteps(schedule), ClippedNorm(1.0),
+                             Samples(trained, corpus.prompt, options.seed)])
     return trained, history
 
 

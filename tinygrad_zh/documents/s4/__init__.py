@@ -28,7 +28,7 @@ from tinygrad_zh.documents.options import Options
 from tinygrad_zh.documents.report import complete, heading, say, table
 from tinygrad_zh.documents.s4 import intents, reviews
 from tinygrad_zh.documents.s4.answering import answer, class_name
-from tinygrad_zh.documents.s4.classifier import FOLDER, counted, store
+from tinygrad_zh.documents.s4.classifier import CUTS, FOLDER, counted, store
 from tinygrad_zh.i18n import text
 from tinygrad_zh.train import metrics
 
@@ -43,9 +43,11 @@ network = reviews.network
 @threadpool_limits.wrap(limits=1, user_api="blas")  # as in S3
 def run(options: Options) -> dict[str, float]:
     """Train on the dialogues, then on the reviews (or one of them), and write networks that can be asked."""
-    options = options.only("S4", "data", "source", "epochs", "batch_size", "out")
+    options = options.only("S4", "data", "source", "tokens", "epochs", "batch_size", "out")
     if options.data not in (None, *TASKS):
         raise ValueError(f'S4 has data "dialogues" and "reviews", not {options.data!r}')
+    if options.tokens not in (None, *CUTS):
+        raise ValueError(f"S4 reads the tokens {' or '.join(CUTS)}, not {options.tokens!r}")
     if options.source and not options.data:
         raise ValueError("--source is one set of texts; say with --data whether dialogues or reviews")
     folder = options.out or FOLDER
@@ -68,7 +70,7 @@ def _dialogues(options: Options, folder: Path) -> dict[str, float]:
     figures = {"accuracy": metrics.accuracy(read, test.labels),
                "macro_accuracy": float(metrics.recall(read, test.labels, "macro"))}
     say("s4.dialogues.accuracy", **figures)
-    _baseline(train, test, intents.LENGTH)
+    _baseline(train, test, intents.LENGTH, trained.tokens)
     say("s4.dialogues.misread")
     for i in np.flatnonzero(read != test.labels)[:5]:
         print(f"  {test.texts[i]}  {class_name(test.names[test.labels[i]])} → {class_name(test.names[read[i]])}")
@@ -89,21 +91,21 @@ def _reviews(options: Options, folder: Path) -> dict[str, float]:
     store(trained, folder / "reviews.safetensors")
     table([text("s4.reviews.network"), text("train.figure.accuracy"), text("train.figure.validation_accuracy")],
           [text("s4.reviews.claimed"), *(f"{accuracy:.3f}" for accuracy in CLAIMED)], *rows)
-    _baseline(parts.train, parts.held_out, reviews.LENGTH)
+    _baseline(parts.train, parts.held_out, reviews.LENGTH, trained.tokens)
     return {f"reviews_{name}": value for name, value in figures.items()}
 
 
-def _baseline(train: data.Texts, test: data.Texts, length: int) -> None:
-    """What counting tells, from the same characters and their pairs; it has no part in the network's figure."""
+def _baseline(train: data.Texts, test: data.Texts, length: int, tokens: str) -> None:
+    """What counting tells, from the same tokens and their pairs; it has no part in the network's figure."""
     try:
-        say("s4.baseline", accuracy=counted(naive_bayes, train, test, length))
+        say("s4.baseline", accuracy=counted(naive_bayes, train, test, length, tokens))
     except ImportError as error:
         print(error, end="\n\n")
 
 
 def _given(options: Options) -> dict[str, Any]:
     """The settings that were given; the others are as the task has them."""
-    given = {"epochs": options.epochs, "batch_size": options.batch_size}
+    given = {"tokens": options.tokens, "epochs": options.epochs, "batch_size": options.batch_size}
     return {name: value for name, value in given.items() if value is not None}
 
 

@@ -11,9 +11,9 @@ from tinygrad_zh import functional as F
 from tinygrad_zh import nn, plot
 from tinygrad_zh.documents.report import say
 from tinygrad_zh.documents.s4 import intents, reviews
-from tinygrad_zh.documents.s4.classifier import FOLDER, Trained, restore
+from tinygrad_zh.documents.s4.classifier import CUTS, FOLDER, Trained, restore
 from tinygrad_zh.i18n import pad, text
-from tinygrad_zh.text import Vocabulary, characters
+from tinygrad_zh.text import Vocabulary
 from tinygrad_zh.text.shading import shade
 from tinygrad_zh.train.evaluate import inference
 
@@ -24,8 +24,8 @@ BAR = 30
 class Answer(NamedTuple):
     """What a network says of one text.
 
-    tokens: the characters that it read; probabilities: one a class; heads: the last block's weights (heads, n, n);
-    received (n): how much attention each character gets in the last layer that attends, a block or the pooling.
+    tokens: what it read; probabilities: one a class; heads: the last block's weights (heads, n, n);
+    received (n): how much attention each token gets in the last layer that attends, a block or the pooling.
     """
 
     tokens: list[str]
@@ -35,8 +35,8 @@ class Answer(NamedTuple):
 
 
 def ask(trained: Trained, words: str, length: int) -> Answer:
-    """Read one text. Raises ValueError for a text without a character to read."""
-    tokens = characters(words)[:length]
+    """Read one text. Raises ValueError for a text without a token to read."""
+    tokens = CUTS[trained.tokens](words)[:length]
     if not tokens:
         raise ValueError("there is nothing to read in an empty text; ask with a sentence")
     with inference(trained.network), nn.attention_maps(trained.network) as maps:
@@ -67,7 +67,7 @@ def answer(words: str, folder: Path | None = None) -> None:
         trained = restore(path, part.network)
         reply = ask(trained, words, part.LENGTH)
         say(f"s4.{name}.asked")
-        _notices(words, reply.tokens, trained.vocabulary, part.LENGTH)
+        _notices(len(CUTS[trained.tokens](words)), reply.tokens, trained.vocabulary)
         print(chart(reply.probabilities), end="\n\n")
         say("s4.attention")
         print(shade(reply.tokens, reply.received), end="\n\n")
@@ -76,13 +76,13 @@ def answer(words: str, folder: Path | None = None) -> None:
         say("train.written", files="  ".join(str(path) for path in written))
 
 
-def _notices(words: str, tokens: list[str], vocabulary: Vocabulary, length: int) -> None:
-    """What the network cannot see: characters that it never met, and the end of a long text."""
+def _notices(whole: int, tokens: list[str], vocabulary: Vocabulary) -> None:
+    """What the network cannot see: tokens that it never met, and the end of a long text."""
     unknown = [token for token in dict.fromkeys(tokens) if token not in vocabulary]
     if unknown:
         say("s4.unknown", tokens=" ".join(unknown))
-    if (whole := len(characters(words))) > length:
-        say("s4.cut", length=length, whole=whole)
+    if whole > len(tokens):
+        say("s4.cut", length=len(tokens), whole=whole)
 
 
 def chart(probabilities: dict[str, float]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ from tinygrad_zh.documents.baselines import with_pairs
 from tinygrad_zh.ops.regularization import check_probability
 from tinygrad_zh.optim import CosineAnnealingLR, Optimizer, WarmUp
 from tinygrad_zh.serialization import load_metadata
-from tinygrad_zh.text import Vocabulary, characters, skip_gram
+from tinygrad_zh.text import Vocabulary, characters, skip_gram, words
 from tinygrad_zh.train import Callback, ClippedNorm, ScheduledSteps, metrics
 
 FOLDER = Path("tinygrad-zh-s4")
@@ -70,17 +70,21 @@ class TextClassifier(nn.Module):
         return self.output(self.pool(self.encoder(x, mask=allowed), allowed[..., 0, :]))
 
 
+CUTS = {"characters": characters, "words": words}
+"""The ways to cut a text into tokens."""
+
+
 class Trained(NamedTuple):
-    """A network with what it takes to use it: its vocabulary, and the names of its classes."""
+    """A network with what it takes to use it: its vocabulary, how it cuts texts, and the names of its classes."""
 
     network: TextClassifier
     vocabulary: Vocabulary
+    tokens: str
     classes: tuple[str, ...]
 
-
-def encode(vocabulary: Vocabulary, texts: list[str], length: int) -> np.ndarray[Any, Any]:
-    """Texts as the ids of their first `length` characters."""
-    return vocabulary.encode(map(characters, texts), length)
+    def read(self, texts: list[str], length: int) -> np.ndarray[Any, Any]:
+        """Texts as the ids of their first `length` tokens."""
+        return self.vocabulary.encode(map(CUTS[self.tokens], texts), length)
 
 
 def falling_rate(optimizer: Optimizer, steps: int) -> list[Callback]:
@@ -90,29 +94,32 @@ def falling_rate(optimizer: Optimizer, steps: int) -> list[Callback]:
     return [ScheduledSteps(schedule), ClippedNorm(1.0)]
 
 
-def start_from_vectors(embedding: Any, vocabulary: Vocabulary, texts: list[str], std: float, progress: str) -> None:
-    """Let the table begin with vectors that the skip-gram learns from the texts; labels are not needed for that.
+def start_from_vectors(embedding: Any, vocabulary: Vocabulary, texts: Sequence[list[str]], std: float,
+                       progress: str) -> None:
+    """Let the table begin with vectors that the skip-gram learns from texts, lists of tokens without labels.
 
     They are scaled to a standard deviation; rows without a vector keep their first values.
     """
     table = embedding.W.numpy().copy()
-    ids = [row[row != Vocabulary.PAD] for row in (encode(vocabulary, [each], 1000)[0] for each in texts)]
+    ids = vocabulary.encode(texts, max(map(len, texts)))
     vectors = skip_gram(ids, len(vocabulary), table.shape[1], progress=progress, **SKIP_GRAM)
     learnt = np.flatnonzero(vectors.any(axis=1))
     table[learnt] = vectors[learnt] * (std / vectors[learnt].std())
     embedding.W.assign(table)
 
 
-def counted(baseline: Callable[..., Any], train: data.Texts, test: data.Texts, length: int) -> float:
-    """The accuracy of a baseline that counts the characters which the network reads, and their pairs."""
-    known, asked = ([with_pairs(characters(each)[:length]) for each in part.texts] for part in (train, test))
+def counted(baseline: Callable[..., Any], train: data.Texts, test: data.Texts, length: int,
+            tokens: str = "characters") -> float:
+    """The accuracy of a baseline that counts the tokens which the network reads, and their pairs."""
+    known, asked = ([with_pairs(CUTS[tokens](each)[:length]) for each in part.texts] for part in (train, test))
     return metrics.accuracy(baseline(known, train.labels, asked), test.labels)
 
 
 def store(trained: Trained, path: Path) -> Path:
-    """Write the weights, with the vocabulary and the classes in the same file."""
+    """Write the weights, with all that goes with them in the same file."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    notes = {"vocabulary": trained.vocabulary.to_json(), "classes": json.dumps(trained.classes, ensure_ascii=False)}
+    notes = {"vocabulary": trained.vocabulary.to_json(), "tokens": trained.tokens,
+             "classes": json.dumps(trained.classes, ensure_ascii=False)}
     save(trained.network.state_dict(), path, metadata=notes)
     return path
 
@@ -123,8 +130,9 @@ def restore(path: Path, network: Callable[[int, int], TextClassifier]) -> Traine
     Raises ValueError for a file that is damaged, or that holds another network.
     """
     weights, notes = load(path), load_metadata(path)
-    if not {"vocabulary", "classes"} <= notes.keys() or not {"embedding.W", "output.b"} <= weights.keys():
+    if notes.get("tokens") not in CUTS or not {"embedding.W", "output.b"} <= weights.keys():
         raise ValueError(f"{path} is no network of S4; train one with: tinygrad-zh train s4")
     model = network(len(weights["embedding.W"]), len(weights["output.b"]))
     model.load_state_dict(weights)
-    return Trained(model, Vocabulary.from_json(notes["vocabulary"]), tuple(json.loads(notes["classes"])))
+    return Trained(model, Vocabulary.from_json(notes["vocabulary"]), notes["tokens"],
+                   tuple(json.loads(notes["classes"])))

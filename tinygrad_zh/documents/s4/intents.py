@@ -14,9 +14,9 @@ import numpy as np
 from tinygrad_zh import data, nn
 from tinygrad_zh import functional as F
 from tinygrad_zh.documents.s4 import ngrams
-from tinygrad_zh.documents.s4.classifier import TextClassifier, Trained, encode, falling_rate, start_from_vectors
+from tinygrad_zh.documents.s4.classifier import CUTS, TextClassifier, Trained, falling_rate, start_from_vectors
 from tinygrad_zh.optim import Adam
-from tinygrad_zh.text import Vocabulary, characters
+from tinygrad_zh.text import Vocabulary
 from tinygrad_zh.train import History, fit, metrics, predict
 
 Pair = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
@@ -45,15 +45,17 @@ def around(embedding: nn.Module, outputs: int, kind: type[TextClassifier]) -> Te
     )
 
 
-def learn(train: data.Texts, held_out: data.Texts, pretrained: bool = False, **settings: Any,
-          ) -> tuple[Trained, History]:
-    """Train the network on the characters of the training turns; pretrained: its table begins with their vectors."""
-    vocabulary = Vocabulary.build(map(characters, train.texts))
+def learn(train: data.Texts, held_out: data.Texts, pretrained: bool = False, tokens: str = "characters",
+          **settings: Any) -> tuple[Trained, History]:
+    """Train the network on the tokens of the training turns; pretrained: its table begins with their vectors."""
+    known = list(map(CUTS[tokens], train.texts))
+    vocabulary = Vocabulary.build(known)
     model = network(len(vocabulary), len(train.names))
     if pretrained:
-        start_from_vectors(model.embedding, vocabulary, train.texts, STD, settings.get("progress", "auto"))
-    seen, unseen = ((encode(vocabulary, turns.texts, LENGTH), turns.labels) for turns in (train, held_out))
-    return Trained(model, vocabulary, train.names), optimize(model, seen, unseen, **settings)
+        start_from_vectors(model.embedding, vocabulary, known, STD, settings.get("progress", "auto"))
+    trained = Trained(model, vocabulary, tokens, train.names)
+    seen, unseen = ((trained.read(turns.texts, LENGTH), turns.labels) for turns in (train, held_out))
+    return trained, optimize(model, seen, unseen, **settings)
 
 
 def learn_ngrams(train: data.Texts, held_out: data.Texts, orders: int = 2, **settings: Any) -> np.ndarray[Any, Any]:
@@ -76,4 +78,4 @@ def optimize(model: nn.Module, train: Pair, held_out: Pair, epochs: int = EPOCHS
 
 def logits(trained: Trained, turns: data.Texts) -> np.ndarray[Any, Any]:
     """What the network gives for each turn and each intent."""
-    return predict(trained.network, encode(trained.vocabulary, turns.texts, LENGTH))
+    return predict(trained.network, trained.read(turns.texts, LENGTH))

@@ -13,7 +13,7 @@ import numpy as np
 
 from tinygrad_zh import data, nn
 from tinygrad_zh import functional as F
-from tinygrad_zh.documents.s4.classifier import TextClassifier, Trained, encode, falling_rate, start_from_vectors
+from tinygrad_zh.documents.s4.classifier import CUTS, TextClassifier, Trained, falling_rate, start_from_vectors
 from tinygrad_zh.optim import AdamW
 from tinygrad_zh.text import Vocabulary, characters
 from tinygrad_zh.train import History, fit, metrics
@@ -71,20 +71,21 @@ def network(vocabulary: int = VOCABULARY, outputs: int = 1, dropout: float = 0.0
     )
 
 
-def learn(parts: Split, recipe: Recipe = DOCUMENT, epochs: int = EPOCHS, batch_size: int = BATCH,
-          progress: str = "auto") -> tuple[Trained, History]:
+def learn(parts: Split, recipe: Recipe = DOCUMENT, tokens: str = "characters", epochs: int = EPOCHS,
+          batch_size: int = BATCH, progress: str = "auto") -> tuple[Trained, History]:
     """The document's training of the document's network, and what the recipe adds."""
-    known = parts.train.texts + (parts.rest if recipe.pretrained else [])
-    vocabulary = Vocabulary.build(map(characters, known), VOCABULARY)
+    known = [CUTS[tokens](text) for text in parts.train.texts + (parts.rest if recipe.pretrained else [])]
+    vocabulary = Vocabulary.build(known, VOCABULARY)
     model = network(dropout=recipe.dropout)
+    trained = Trained(model, vocabulary, tokens, parts.train.names)
     if recipe.pretrained:
         start_from_vectors(model.embedding, vocabulary, known, STD, progress)
     optimizer = AdamW(model.parameters(), lr=RATE, weight_decay=recipe.weight_decay)
     steps = epochs * math.ceil(len(parts.train) / batch_size)
     history = fit(
         model,
-        _pair(vocabulary, parts.train),
-        validation=_pair(vocabulary, parts.held_out),
+        _pair(trained, parts.train),
+        validation=_pair(trained, parts.held_out),
         loss=F.binary_cross_entropy_with_logits,
         optimizer=optimizer,
         epochs=epochs,
@@ -93,7 +94,7 @@ def learn(parts: Split, recipe: Recipe = DOCUMENT, epochs: int = EPOCHS, batch_s
         callbacks=falling_rate(optimizer, steps) if recipe.falling else [],
         progress=progress,
     )
-    return Trained(model, vocabulary, parts.train.names), history
+    return trained, history
 
 
 def accuracy(logits: Any, labels: Any) -> float:
@@ -101,5 +102,5 @@ def accuracy(logits: Any, labels: Any) -> float:
     return metrics.accuracy(np.asarray(logits) > 0, labels)
 
 
-def _pair(vocabulary: Vocabulary, texts: data.Texts) -> tuple[Any, Any]:
-    return encode(vocabulary, texts.texts, LENGTH), texts.labels[:, None].astype(np.float32)
+def _pair(trained: Trained, texts: data.Texts) -> tuple[Any, Any]:
+    return trained.read(texts.texts, LENGTH), texts.labels[:, None].astype(np.float32)
