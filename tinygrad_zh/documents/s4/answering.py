@@ -25,7 +25,7 @@ class Answer(NamedTuple):
     """What a network says of one text.
 
     tokens: what it read; probabilities: one a class; heads: the last block's weights (heads, n, n);
-    received (n): how much attention each token gets in the last layer that attends, a block or the pooling.
+    received (n): how much of it each token gets, the mean over heads and rows.
     """
 
     tokens: list[str]
@@ -41,10 +41,8 @@ def ask(trained: Trained, words: str, length: int) -> Answer:
         raise ValueError("there is nothing to read in an empty text; ask with a sentence")
     with inference(trained.network), nn.attention_maps(trained.network) as maps:
         logits = trained.network(trained.vocabulary.encode([tokens], length=len(tokens)))
-    weights = [layer[0] for layer in maps.values()]
-    heads = [layer for layer in weights if layer.ndim == 3][-1]
-    received = weights[-1].reshape(-1, len(tokens)).mean(axis=0)
-    return Answer(tokens, _probabilities(logits.numpy()[0], trained.classes), heads, received)
+    heads = [layer[0] for layer in maps.values() if layer.ndim == 4][-1]
+    return Answer(tokens, _probabilities(logits.numpy()[0], trained.classes), heads, heads.mean(axis=(0, 1)))
 
 
 def _probabilities(logits: Any, classes: tuple[str, ...]) -> dict[str, float]:
