@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 
 import numpy as np
 import pytest
@@ -170,7 +169,6 @@ def test_on_real_headlines_the_network_is_above_naive_bayes(headline_archive, tm
     pytest.importorskip("sklearn", reason="the baselines need scikit-learn, the extra `text`")
     monkeypatch.setenv("TINYGRAD_ZH_CACHE", str(tmp_path))
     monkeypatch.setattr(s2, "RECIPES", {"adam": s2.ADAM})
-    runs = [s2.run(Options(seed=seed, source=headline_archive)) for seed in range(3)]
-    found = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+    found = s2.run(Options(source=headline_archive))
     assert found["adam"] > max(found[name] for name in s2.BASELINES) + 0.02
     assert found["adam"] >= 0.77
