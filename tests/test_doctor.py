@@ -103,7 +103,8 @@ def test_a_missing_dependency_is_broken_and_the_status_is_1(installed, capsys):
 def test_a_missing_option_is_a_note_with_its_fix(installed):
     installed()
     notes = {finding.subject: finding for finding in doctor.examine() if finding.status == "note"}
-    assert {"numba", "matplotlib", "font", "cupy"} <= notes.keys()
+    assert {"numba", "matplotlib", "font", "jieba", "sklearn", "cupy"} <= notes.keys()
+    assert 'pip install "tinygrad-zh[text]"' in notes["sklearn"].fix
     assert 'pip install "tinygrad-zh[plot]"' in notes["matplotlib"].fix
     assert 'pip install "tinygrad-zh[gpu]"' in notes["cupy"].fix
     assert notes["font"].found == "cannot be checked without matplotlib"

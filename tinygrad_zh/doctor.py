@@ -61,13 +61,15 @@ def examine() -> Iterator[Finding]:
     yield _package("numba", needed=False)
     yield _package("matplotlib", needed=False)
     yield _font()
+    yield _package("jieba", needed=False)
+    yield _package("sklearn", needed=False, distribution="scikit-learn")
     yield _gpu()
     yield _cupy()
     yield _cache()
 
 
-def _package(name: str, *, needed: bool) -> Finding:
-    if version := _version(name):
+def _package(name: str, *, needed: bool, distribution: str | None = None) -> Finding:
+    if version := _version(distribution or name):
         return Finding(name, version)
     status = "broken" if needed else "note"
     return Finding(name, text("doctor.absent"), status, text(f"doctor.{name}.fix"))
