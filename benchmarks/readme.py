@@ -151,6 +151,7 @@ VARIANTS = {
         "word vectors": "加预训练字向量",
         "falling rate": "学习率先升后降",
         "all four": "四者都加",
+        "all four, and pairs": "四者都加，再加相邻两字",
         "naive Bayes": "朴素贝叶斯",
         "logistic regression": "逻辑回归",
     },

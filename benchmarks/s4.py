@@ -36,7 +36,7 @@ from tinygrad_zh.documents.s4 import intents, reviews  # noqa: E402
 from tinygrad_zh.documents.s4.answering import answer  # noqa: E402
 from tinygrad_zh.documents.s4.classifier import counted, store  # noqa: E402
 from tinygrad_zh.i18n import LANGUAGES, in_language  # noqa: E402
-from tinygrad_zh.train import metrics  # noqa: E402
+from tinygrad_zh.train import History, metrics  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "s4.json"
 PICTURES = RESULTS.parent / "pictures"
@@ -78,16 +78,20 @@ def measure_reviews(results: Results, source: str) -> None:
     for seed in SEEDS:
         parts = reviews.split(every, seed)
 
-        def learn(recipe: reviews.Recipe, parts: reviews.Split = parts) -> Figures:
-            history = reviews.learn(parts, recipe, progress="none")[1]
-            return {"train": history["accuracy"][-1], "held_out": history["validation_accuracy"][-1],
-                    "best_epoch": max(history["validation_accuracy"])}
-
         for name, baseline in BASELINES.items():
             results.measure("reviews", name, seed, lambda baseline=baseline, parts=parts: {
                 "held_out": counted(baseline, parts.train, parts.held_out, reviews.LENGTH)})
         for name, recipe in RECIPES.items():
-            results.measure("reviews", name, seed, lambda recipe=recipe, learn=learn: learn(recipe))
+            results.measure("reviews", name, seed, lambda recipe=recipe, parts=parts: last(
+                reviews.learn(parts, recipe, progress="none")[1]))
+        results.measure("reviews", "all four, and pairs", seed, lambda parts=parts: last(
+            reviews.learn_ngrams(parts, reviews.CLOSER, progress="none")))
+
+
+def last(history: History) -> Figures:
+    """What a training ended with, and the best epoch on the held-out texts, which nobody could have known."""
+    return {"train": history["accuracy"][-1], "held_out": history["validation_accuracy"][-1],
+            "best_epoch": max(history["validation_accuracy"])}
 
 
 def measure_dialogues(results: Results, source: str) -> None:

@@ -162,6 +162,23 @@ def test_the_documents_recipe_adds_nothing_and_the_vocabulary_is_of_the_training
     assert trained.network.embedding.W.shape == (10_000, 128)
 
 
+def test_pairs_of_characters_have_a_table_that_begins_with_vectors_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    parts = reviews.split(some_reviews(), 0)
+    small = reviews.Split(parts.train.take(range(320)), parts.held_out.take(range(100)), parts.rest)
+    begun = []
+
+    def note(table: nn.Embedding, vocabulary: Vocabulary, *rest: object) -> None:
+        begun.append(len(vocabulary))
+        start_from_vectors(table, vocabulary, *rest)
+
+    monkeypatch.setattr(reviews, "start_from_vectors", note)
+    manual_seed(0)
+    history = reviews.learn_ngrams(small, reviews.CLOSER, epochs=3, batch_size=8, progress="none")
+    assert len(begun) == 2
+    assert begun[0] != begun[1]
+    assert history["validation_accuracy"][-1] > 0.9
+
+
 def test_accuracy_is_of_the_side_of_zero() -> None:
     assert reviews.accuracy([[0.2], [-0.1], [0.4], [3.0]], np.float32([[1], [1], [0], [1]])) == 0.5
 

@@ -49,9 +49,9 @@ def ngrams(text: str, order: int) -> list[str]:
     return ["".join(read[i:i + order]) for i in range(len(read) - order + 1)]
 
 
-def vocabularies(texts: list[str], orders: int) -> list[Vocabulary]:
-    """Every character, and the longer n-grams that occur twice."""
-    return [Vocabulary.build((ngrams(text, order) for text in texts), 100_000, min_count=1 if order == 1 else 2)
+def vocabularies(texts: list[str], orders: int, size: int = 100_000) -> list[Vocabulary]:
+    """Every character, and the longer n-grams that occur twice, `size` of each at most."""
+    return [Vocabulary.build((ngrams(text, order) for text in texts), size, min_count=1 if order == 1 else 2)
             for order in range(1, orders + 1)]
 
 

@@ -13,10 +13,13 @@ import numpy as np
 
 from tinygrad_zh import data, nn
 from tinygrad_zh import functional as F
+from tinygrad_zh.documents.s4 import ngrams
 from tinygrad_zh.documents.s4.classifier import CUTS, TextClassifier, Trained, falling_rate, start_from_vectors
 from tinygrad_zh.optim import AdamW
 from tinygrad_zh.text import Vocabulary, characters
 from tinygrad_zh.train import History, fit, metrics
+
+Pair = tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]
 
 VOCABULARY, LENGTH, WIDTH, DEPTH, HIDDEN = 10_000, 100, 128, 2, 128
 HEADS = 4  # the document gives none
@@ -60,9 +63,14 @@ def _letters(text: str) -> str:
 
 
 def network(vocabulary: int = VOCABULARY, outputs: int = 1, dropout: float = 0.0) -> TextClassifier:
-    """10000 × 128, two pre-norm blocks with 128 hidden units, one output. On what goes in, twice the dropout."""
-    return TextClassifier(
-        embedding=nn.Embedding(vocabulary, WIDTH),
+    """10000 × 128, two pre-norm blocks with 128 hidden units, one output."""
+    return around(nn.Embedding(vocabulary, WIDTH), outputs, dropout, TextClassifier)
+
+
+def around(embedding: nn.Module, outputs: int, dropout: float, kind: type[TextClassifier]) -> TextClassifier:
+    """The network around an embedding; what goes into it has twice the dropout."""
+    return kind(
+        embedding=embedding,
         position=nn.SinusoidalPosition(WIDTH),
         encoder=nn.Encoder(DEPTH, WIDTH, HEADS, HIDDEN, dropout, block=nn.PreNormTransformerBlock),
         pool=nn.MeanPool(),
@@ -71,30 +79,41 @@ def network(vocabulary: int = VOCABULARY, outputs: int = 1, dropout: float = 0.0
     )
 
 
-def learn(parts: Split, recipe: Recipe = DOCUMENT, tokens: str = "characters", epochs: int = EPOCHS,
-          batch_size: int = BATCH, progress: str = "auto") -> tuple[Trained, History]:
+def learn(parts: Split, recipe: Recipe = DOCUMENT, tokens: str = "characters", **settings: Any,
+          ) -> tuple[Trained, History]:
     """The document's training of the document's network, and what the recipe adds."""
     known = [CUTS[tokens](text) for text in parts.train.texts + (parts.rest if recipe.pretrained else [])]
     vocabulary = Vocabulary.build(known, VOCABULARY)
     model = network(dropout=recipe.dropout)
     trained = Trained(model, vocabulary, tokens, parts.train.names)
     if recipe.pretrained:
-        start_from_vectors(model.embedding, vocabulary, known, STD, progress)
+        start_from_vectors(model.embedding, vocabulary, known, STD, settings.get("progress", "auto"))
+    seen, unseen = ((trained.read(part.texts, LENGTH), targets(part)) for part in (parts.train, parts.held_out))
+    return trained, optimize(model, seen, unseen, recipe, **settings)
+
+
+def learn_ngrams(parts: Split, recipe: Recipe, orders: int = 2, **settings: Any) -> History:
+    """The same, over characters and the longer n-grams that end at each; all tables begin with vectors."""
+    texts = parts.train.texts + parts.rest
+    known = ngrams.vocabularies(texts, orders, size=2 * VOCABULARY)
+    embedding = ngrams.NGramEmbedding(known, WIDTH)
+    for order, (table, vocabulary) in enumerate(zip(embedding.tables, known, strict=True), 1):
+        tokens = [ngrams.ngrams(text, order) for text in texts]
+        start_from_vectors(table, vocabulary, tokens, STD, settings.get("progress", "auto"))
+    model = around(embedding, 1, recipe.dropout, ngrams.NGramClassifier)
+    seen, unseen = ((ngrams.encode(known, part.texts, LENGTH), targets(part)) for part in (parts.train, parts.held_out))
+    return optimize(model, seen, unseen, recipe, **settings)
+
+
+def optimize(model: nn.Module, train: Pair, held_out: Pair, recipe: Recipe, epochs: int = EPOCHS,
+             batch_size: int = BATCH, progress: str = "auto") -> History:
+    """Adam on the binary cross-entropy; AdamW is Adam where the recipe has no weight decay."""
     optimizer = AdamW(model.parameters(), lr=RATE, weight_decay=recipe.weight_decay)
-    steps = epochs * math.ceil(len(parts.train) / batch_size)
-    history = fit(
-        model,
-        _pair(trained, parts.train),
-        validation=_pair(trained, parts.held_out),
-        loss=F.binary_cross_entropy_with_logits,
-        optimizer=optimizer,
-        epochs=epochs,
-        batch_size=batch_size,
-        metrics={"accuracy": accuracy},
-        callbacks=falling_rate(optimizer, steps) if recipe.falling else [],
-        progress=progress,
-    )
-    return trained, history
+    steps = epochs * math.ceil(len(train[0]) / batch_size)
+    callbacks = falling_rate(optimizer, steps) if recipe.falling else []
+    return fit(model, train, validation=held_out, loss=F.binary_cross_entropy_with_logits, optimizer=optimizer,
+               epochs=epochs, batch_size=batch_size, metrics={"accuracy": accuracy}, callbacks=callbacks,
+               progress=progress)
 
 
 def accuracy(logits: Any, labels: Any) -> float:
@@ -102,5 +121,6 @@ def accuracy(logits: Any, labels: Any) -> float:
     return metrics.accuracy(np.asarray(logits) > 0, labels)
 
 
-def _pair(trained: Trained, texts: data.Texts) -> tuple[Any, Any]:
-    return trained.read(texts.texts, LENGTH), texts.labels[:, None].astype(np.float32)
+def targets(texts: data.Texts) -> np.ndarray[Any, Any]:
+    """The labels as a column of 0 and 1."""
+    return texts.labels[:, None].astype(np.float32)
