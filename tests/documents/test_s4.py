@@ -162,6 +162,7 @@ def test_the_documents_recipe_adds_nothing_and_the_vocabulary_is_of_the_training
     assert trained.network.embedding.W.shape == (10_000, 128)
 
 
+@pytest.mark.slow
 def test_pairs_of_characters_have_a_table_that_begins_with_vectors_too(monkeypatch: pytest.MonkeyPatch) -> None:
     parts = reviews.split(some_reviews(), 0)
     small = reviews.Split(parts.train.take(range(320)), parts.held_out.take(range(100)), parts.rest)
