@@ -153,7 +153,7 @@ def test_the_parts_of_the_reviews_have_no_text_in_common_not_even_but_for_punctu
 
 def test_the_documents_recipe_adds_nothing_and_the_vocabulary_is_of_the_training_texts_alone() -> None:
     parts = reviews.split(some_reviews(), 0)
-    small = reviews.Split(parts.train.take(range(64)), parts.held_out.take(range(32)), parts.rest)
+    small = reviews.Split(parts.train.take(range(64)), parts.held_out.take(range(32)), ["饕餮"])
     manual_seed(0)
     trained, history = reviews.learn(small, epochs=1, progress="none")
     assert reviews.DOCUMENT == (0.0, 0.0, False, False)
@@ -181,7 +181,8 @@ def test_pairs_of_characters_have_a_table_that_begins_with_vectors_too(monkeypat
 
 
 def test_accuracy_is_of_the_side_of_zero() -> None:
-    assert reviews.accuracy([[0.2], [-0.1], [0.4], [3.0]], np.float32([[1], [1], [0], [1]])) == 0.5
+    assert reviews.accuracy([[0.2], [-0.1], [0.4], [3.0]], np.float32([[1], [1], [1], [1]])) == 0.75
+    assert reviews.accuracy([[-0.2], [-3.0]], np.float32([[0], [0]])) == 1.0
 
 
 def test_word_vectors_are_scaled_and_put_into_the_rows_of_their_characters() -> None:
@@ -262,6 +263,9 @@ def test_the_answer_is_a_distribution_over_classes_and_over_characters(asked: Pa
     assert reply.heads.shape == (intents.HEADS, len(reply.tokens), len(reply.tokens))
     np.testing.assert_allclose(reply.heads.sum(axis=-1), 1, rtol=1e-5)
     assert reply.received.sum() == pytest.approx(1, abs=1e-5)
+    average = sum(row for head in reply.heads for row in head) / (intents.HEADS * len(reply.tokens))
+    np.testing.assert_allclose(reply.received, average, rtol=1e-5)
+    assert reply.received.std() > 1e-4  # not the same for all, as the mean along a row would be
 
 
 def test_one_output_is_the_probability_of_the_second_class(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

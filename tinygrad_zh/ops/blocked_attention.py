@@ -81,6 +81,8 @@ class BlockedAttention(Op):
     ∂L/∂K = Sᵀ Q / √d
     ∂L/∂V = Pᵀ ∂L/∂Y
     中文：分块计算的缩放点积注意力
+
+    The recurrence from block to block stands in `attend` and `attend_backward`, above the op in its file.
     """
 
     aux = ("lse",)
@@ -99,6 +101,8 @@ class BlockedMaskedAttention(Op):
     ∂L/∂K = Sᵀ Q / √d
     ∂L/∂V = Pᵀ ∂L/∂Y
     中文：带掩码、分块计算的缩放点积注意力
+
+    With the recurrence of BlockedAttention.
     """
 
     aux = ("lse",)
