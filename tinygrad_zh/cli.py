@@ -20,6 +20,7 @@ from tinygrad_zh.i18n import LANGUAGES, BilingualHelp, in_language, language, te
 COMMANDS = {
     "train": "tinygrad_zh.documents.train_command",
     "ask": "tinygrad_zh.documents.ask_command",
+    "check": "tinygrad_zh.check.command",
     "formulas": "tinygrad_zh.documents.formulas_command",
     "summary": "tinygrad_zh.documents.summary_command",
     "doctor": "tinygrad_zh.doctor",
