@@ -40,8 +40,6 @@ def passes(function, *inputs, **options):
 
 def check_row(row, case, order):
     assume(any(x.dtype.kind == "f" for x in case.arrays))
-    # Further left, 1 + tanh of GELU's formula has lost all its digits, and the check says so of a lone element.
-    assume(str(row) != "gelu" or case.arrays[0].min(initial=0) > -6)
     passes(lambda *xs: row.function(*xs, **case.keywords), *case.arrays, seed=case.seed, order=order)
 
 
