@@ -75,8 +75,11 @@ def gradcheck(fn_or_op: Callable[..., Any], *inputs: Any, grad: Any = None, orde
 
 
 def check(problem: Problem, *, upstream: Any = None, order: int = 1, method: str = "ladder", seed: int = 0,
-          rtol: float = 1e-7, max_elements: int = 1000, largest_step: float = np.inf) -> Report:
-    """Check a problem: first that f can be differenced, then what is claimed, then the manners of its backward."""
+          rtol: float = 1e-7, max_elements: int | Sequence[int] = 1000, largest_step: float = np.inf) -> Report:
+    """Check a problem: first that f can be differenced, then what is claimed, then the manners of its backward.
+
+    max_elements: one limit for all inputs, or one an input.
+    """
     rng = philox(seed)
     rows: list[Comparison] = []
 

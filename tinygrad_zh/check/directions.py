@@ -45,11 +45,12 @@ class Direction:
                    for i, part in self.parts.items())
 
 
-def elements(gradients: Sequence[Array], limit: int, rng: np.random.Generator) -> list[list[int]]:
-    """Flat positions to check in each input: all of them up to `limit`, else half where the claimed gradient is
-    largest and half anywhere."""
+def elements(gradients: Sequence[Array], limits: int | Sequence[int], rng: np.random.Generator) -> list[list[int]]:
+    """Flat positions to check in each input: all of them up to its limit, else half where the claimed gradient is
+    largest and half anywhere. limits: one for all inputs, or one an input."""
     chosen = []
-    for gradient in gradients:
+    each = [limits] * len(gradients) if isinstance(limits, int) else limits
+    for gradient, limit in zip(gradients, each, strict=True):
         n = gradient.size
         if n <= limit:
             chosen.append(list(range(n)))
