@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TextIO
 
 from tinygrad_zh.i18n import catalogue, text
 
@@ -20,6 +20,16 @@ def label(name: str) -> str:
 def figures(values: Mapping[str, float]) -> str:
     """"loss 0.1234  accuracy 0.9700"."""
     return "  ".join(f"{label(name)} {value:.4f}" for name, value in values.items())
+
+
+def bar(terminal: TextIO, total: int, title: str) -> Any:
+    """tqdm's bar on a terminal: of one height, gone when it is closed."""
+    from tqdm import tqdm
+
+    # A terminal that does not know its size says 0 × 0, where tqdm would draw nothing.
+    columns, rows = os.get_terminal_size(terminal.fileno())
+    return tqdm(total=total, desc=title, file=terminal, leave=False, ncols=columns or 80, nrows=rows,
+                bar_format="{desc} {bar:24} {n_fmt}/{total_fmt}{postfix}")
 
 
 class Progress:
@@ -40,13 +50,7 @@ class Progress:
     def begin(self, epoch: int) -> None:
         self.started = time.perf_counter()
         if self.terminal is not None:
-            from tqdm import tqdm
-
-            # A terminal that does not know its size says 0 × 0, where tqdm would draw nothing.
-            columns, rows = os.get_terminal_size(self.terminal.fileno())
-            self.bar = tqdm(total=self.batches, desc=self._title(epoch), file=self.terminal, leave=False,
-                            bar_format="{desc} {bar:24} {n_fmt}/{total_fmt}{postfix}",
-                            ncols=columns or 80, nrows=rows)
+            self.bar = bar(self.terminal, self.batches, self._title(epoch))
 
     def due(self) -> bool:
         """Whether the bar may show new figures: a few times a second."""
