@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from tinygrad_zh.i18n import display_width, pad, text
+from tinygrad_zh.i18n import aligned, text
 from tinygrad_zh.train import Callback, History, Run
 from tinygrad_zh.train.progress import figures
 
@@ -24,11 +24,7 @@ def heading(system: str, **values: Any) -> None:
 
 def table(*rows: Sequence[str]) -> None:
     """Print rows, the first one the head, in columns: the first column to the left, figures to the right."""
-    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
-    print()
-    for first, *others in rows:
-        cells = [pad(cell, width, ">") for cell, width in zip(others, widths[1:], strict=True)]
-        print("  ".join([pad(first, widths[0]), *cells]))
+    print("\n" + "\n".join(aligned(rows)))
     print(flush=True)
 
 

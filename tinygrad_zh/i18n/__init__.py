@@ -5,11 +5,12 @@ from __future__ import annotations
 from tinygrad_zh.i18n.arguments import BilingualHelp, translated_argparse
 from tinygrad_zh.i18n.catalog import catalogue, text
 from tinygrad_zh.i18n.choice import LANGUAGES, in_language, language, use_language
-from tinygrad_zh.i18n.columns import display_width, fill, pad, visible, wrap
+from tinygrad_zh.i18n.columns import aligned, display_width, fill, pad, visible, wrap
 
 __all__ = [
     "LANGUAGES",
     "BilingualHelp",
+    "aligned",
     "catalogue",
     "display_width",
     "fill",

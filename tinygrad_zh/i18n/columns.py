@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _PIECES = re.compile(r"\n|[ \t]+|[\u0021-\u2e7f]+|.")  # a run of Western letters stays together
 _NEVER_FIRST = "，。、；：！？）》」』”’…"  # punctuation that may not open a line
@@ -36,6 +36,19 @@ def pad(text: str, width: int, align: str = "<") -> str:
     if align == ">":
         return space + text
     raise ValueError(f"align is {align!r}, but a column is aligned to the left '<' or to the right '>'")
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """The rows of a table, one line each: the first column to the left, the others, figures, to the right. 对齐成列
+
+    >>> aligned([["方法", "误差"], ["central", "1e-10"]])
+    ['方法      误差', 'central  1e-10']
+    """
+    widths = [max(map(display_width, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join([pad(first, widths[0]), *map(pad, others, widths[1:], ">" * len(others))]).rstrip()
+        for first, *others in rows
+    ]
 
 
 def wrap(text: str, width: int) -> list[str]:
