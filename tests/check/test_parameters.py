@@ -101,21 +101,24 @@ def test_a_wrong_op_shows_in_the_layers_below_it(network):
     first, second = network.layers[0], network.layers[2]
     x, t = batch()
     report = check_parameters(lambda: F.cross_entropy(second(HalvedReLU(first(x))), t), parameters_of(network))
-    assert {f.name: (f.diagnosis, f.values["factor"]) for f in report.failures} == {
-        "0.W": ("factor", "1/2"),
-        "0.b": ("factor", "1/2"),
-    }
+    assert [(f.op, f.name, f.diagnosis, f.values["factor"]) for f in report.failures] == [
+        ("HalvedReLU", "x", "factor", "1/2"),
+        ("", "0.W", "factor", "1/2"),
+        ("", "0.b", "factor", "1/2"),
+    ]
 
 
 def test_a_parameter_without_influence(network):
     spare = tz.tensor([1.0, 2.0], requires_grad=True)
-    assert check_parameters(loss_of(network), {**parameters_of(network), "spare": spare})
+    report = check_parameters(loss_of(network), {**parameters_of(network), "spare": spare})
+    assert report
+    assert [(warning.name, warning.diagnosis) for warning in report.warnings] == [("spare", "unused")]
 
 
 def test_a_parameter_that_is_cut_off():
     w = tz.tensor([1.0, 2.0], requires_grad=True)
     report = check_parameters(lambda: (w.detach() * w.detach()).sum(), {"w": w})
-    assert [f.diagnosis for f in report.failures] == ["zero"]
+    assert [f.diagnosis for f in report.failures] == ["no_op", "zero"]
 
 
 def test_a_shared_parameter_counts_once():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 import tinygrad_zh as tz
 from tinygrad_zh import functional as F
@@ -86,3 +88,25 @@ def output(child):
     out, err = child.communicate(timeout=60)
     assert child.returncode == 0, err
     return out
+
+
+def on_a_terminal(script, *arguments, columns=80):
+    """(standard output, what the error stream's terminal was sent)"""
+    pty = pytest.importorskip("pty", reason="pseudo-terminals need POSIX")
+    termios = pytest.importorskip("termios", reason="pseudo-terminals need POSIX")
+    ours, theirs = pty.openpty()
+    if columns:
+        termios.tcsetwinsize(theirs, (24, columns))
+    child = python(script, *arguments, stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:  # Linux's way of saying that the other end is closed
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    return output(child), shown.decode()

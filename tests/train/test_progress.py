@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
 
 import pytest
 
-from tests.train.problems import classes, mlp, output, python, quietly
+from tests.train.problems import classes, mlp, on_a_terminal, quietly
 from tinygrad_zh.i18n import in_language
 from tinygrad_zh.train import metrics
 
@@ -73,28 +72,6 @@ def test_none_is_silence(capsys):
 
 
 # ---- on a terminal
-
-
-def on_a_terminal(script, *arguments, columns=80):
-    """(standard output, what the error stream's terminal was sent)"""
-    pty = pytest.importorskip("pty", reason="pseudo-terminals need POSIX")
-    termios = pytest.importorskip("termios", reason="pseudo-terminals need POSIX")
-    ours, theirs = pty.openpty()
-    if columns:
-        termios.tcsetwinsize(theirs, (24, columns))
-    child = python(script, *arguments, stderr=theirs)
-    os.close(theirs)
-    shown = b""
-    while True:
-        try:
-            piece = os.read(ours, 4096)
-        except OSError:  # Linux's way of saying that the other end is closed
-            break
-        if not piece:
-            break
-        shown += piece
-    os.close(ours)
-    return output(child), shown.decode()
 
 
 @pytest.mark.parametrize("columns", [80, 0])  # 0: a terminal that does not know its width

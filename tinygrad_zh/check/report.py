@@ -13,6 +13,7 @@ from tinygrad_zh.i18n import display_width, pad, text
 Plain = dict[str, Any]
 
 SHOWN = 5  # rows of a failed input in the printed table
+LISTED = 10  # failures, and inputs in the table: a model has more than anybody reads
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ class Failure:
     """One thing that is wrong, and a diagnosis of it. 中文：一项错误及诊断。
 
     check: what was looked at ("gradient", "together", "shape", "writes", …). diagnosis: its name, the last part of
-    a catalogue key; values fill that text. comparison: the worst of the rows that show it, if any do.
+    a catalogue key; values fill that text. comparison: the worst of the rows that show it, if any do. Of a model,
+    name is the parameter and layer where it stands; with op, what is wrong is that op's backward, for its input name.
     """
 
     check: str
@@ -72,10 +74,24 @@ class Failure:
     diagnosis: str
     values: Mapping[str, str] = field(default_factory=dict)
     comparison: Comparison | None = None
+    op: str = ""
+    layer: str = ""
+
+    @property
+    def subject(self) -> str:
+        """Whose gradient it is: "x", "parameter W in layer 0 (Dense)", "op Tanh in layer 1 (Tanh), input x"."""
+        if not (self.op or self.layer):
+            return self.name
+        where = text("check.subject.layer", layer=self.layer) if self.layer else text("check.subject.outside")
+        if not self.op:
+            name = self.name.removeprefix(f"{self.layer.partition(' (')[0]}.")
+            return text("check.subject.parameter", name=name, where=where)
+        subject = text("check.subject.op", op=self.op, where=where)
+        return text("check.subject.input", subject=subject, name=self.name) if self.name else subject
 
     def __str__(self) -> str:
         words = text(f"check.diagnosis.{self.diagnosis}", **self.values)
-        return f"{self.name}: {words}" if self.name else words
+        return f"{self.subject}: {words}" if self.subject else words
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,7 @@ class Report:
     """What a gradient check found; true if all is well. 中文：梯度检验报告。
 
     title: the function. comparisons: every derivative that was measured. failures: what is wrong, diagnosed.
+    warnings: what is right and yet odd, as a parameter that the loss does not depend on.
     """
 
     title: str
@@ -91,6 +108,7 @@ class Report:
     seed: int
     comparisons: tuple[Comparison, ...]
     failures: tuple[Failure, ...]
+    warnings: tuple[Failure, ...] = ()
 
     def __bool__(self) -> bool:
         return not self.failures
@@ -113,8 +131,8 @@ class Report:
         """The report that `to_json` wrote."""
         data = json.loads(source)
         rows = tuple(_comparison(row) for row in data["comparisons"])
-        failures = tuple(Failure(**(f | {"comparison": _comparison(f["comparison"])})) for f in data["failures"])
-        return cls(**(data | {"comparisons": rows, "failures": failures}))
+        return cls(**(data | {"comparisons": rows, "failures": _failures(data["failures"]),
+                              "warnings": _failures(data["warnings"])}))
 
     def __str__(self) -> str:
         elements = sum(row.element is not None for row in self.comparisons)
@@ -122,19 +140,31 @@ class Report:
         lines = [text("check.heading", title=self.title, verdict=verdict),
                  text("check.extent", elements=elements, directions=len(self.comparisons) - elements,
                       method=self.method, order=self.order)]
-        lines += [f"  ✗ {failure}" for failure in self.failures]
-        rows = self._shown()
-        return "\n".join([*lines, "", *_columns(rows)] if rows else lines)
+        lines += _listed([f"  ✗ {failure}" for failure in self.failures])
+        lines += _listed([f"  ! {warning}" for warning in self.warnings])
+        inputs = self._by_input()
+        if not inputs:
+            return "\n".join(lines)
+        failed = sum(not each[0].passed for each in inputs)
+        shown = max(1, min(SHOWN, LISTED // max(1, failed)))
+        rows = [row for each in inputs[:LISTED] for row in ([r for r in each if not r.passed][:shown] or each[:1])]
+        more = [_more(len(inputs) - LISTED)] if len(inputs) > LISTED else []
+        return "\n".join([*lines, "", *_columns(rows), *more])
 
-    def _shown(self) -> list[Comparison]:
-        """The worst row of each input; of a failed one, the worst few."""
+    def _by_input(self) -> list[list[Comparison]]:
+        """The rows of each input, the worst first, and the worst input first."""
         groups: dict[str, list[Comparison]] = {}
         for row in sorted(self.comparisons, key=lambda row: -row.badness):
             groups.setdefault(row.name, []).append(row)
-        shown = []
-        for rows in groups.values():
-            shown += [row for row in rows if not row.passed][:SHOWN] or rows[:1]
-        return shown
+        return list(groups.values())
+
+
+def _listed(lines: list[str]) -> list[str]:
+    return lines if len(lines) <= LISTED else [*lines[:LISTED], _more(len(lines) - LISTED)]
+
+
+def _more(number: int) -> str:
+    return "  " + text("check.more", number=number)
 
 
 def _columns(rows: list[Comparison]) -> list[str]:
@@ -161,6 +191,10 @@ def _spelled(value: Any) -> Any:
 
 
 _NUMBERS = ("analytic", "numeric", "error", "tolerance", "step", "left", "right")
+
+
+def _failures(data: list[Plain]) -> tuple[Failure, ...]:
+    return tuple(Failure(**(failure | {"comparison": _comparison(failure["comparison"])})) for failure in data)
 
 
 def _comparison(data: Plain | None) -> Comparison | None:

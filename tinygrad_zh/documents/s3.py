@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from tinygrad_zh import data, nn, plot, save
 from tinygrad_zh import functional as F
-from tinygrad_zh.check import check_parameters
+from tinygrad_zh.check import check_model
 from tinygrad_zh.core import manual_seed
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.documents.report import heading, say
@@ -94,7 +94,7 @@ def _check_gradients(train_set: data.Images) -> None:
     """Compare the backward pass of one batch with finite differences, in float64."""
     model = network()
     x, y = data.to_unit(train_set.pixels[:32]), train_set.labels[:32]
-    report = check_parameters(lambda: F.cross_entropy(model(x), y), dict(model.named_parameters()))
+    report = check_model(model, (x, y), F.cross_entropy)
     if not report:
         raise ValueError(str(report))
     elements = sum(row.element is not None for row in report.comparisons)
