@@ -12,6 +12,7 @@ from tinygrad_zh.i18n import text
 SUBCOMMANDS: dict[str, str] = {
     "bug": "tinygrad_zh.check.zoo.exercise",
     "steps": "tinygrad_zh.check.experiments.steps",
+    "kink": "tinygrad_zh.check.experiments.kink",
 }
 """{name: module}. A module has `add_arguments(parser)` and `run(arguments)`, which returns the exit status; its words
 are in the catalogue under cli.check.<name>.help."""

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tinygrad_zh.i18n import aligned, text
+from tinygrad_zh.i18n import aligned, text, wrap
 
 FOLDER = Path("tinygrad-zh-check")
+WIDTH = 110
 
 
 def add_out(parser: argparse.ArgumentParser, name: str) -> None:
@@ -20,8 +21,8 @@ def add_out(parser: argparse.ArgumentParser, name: str) -> None:
 
 
 def say(key: str, **values: Any) -> None:
-    """Print the catalogue's text for a key."""
-    print(text(key, **values))
+    """Print the catalogue's text for a key, in lines that a terminal holds."""
+    print("\n".join(wrap(text(key, **values), WIDTH)))
 
 
 def show(*rows: Sequence[str]) -> None:
