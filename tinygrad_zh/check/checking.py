@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh.check import diagnosis, directions, hygiene
-from tinygrad_zh.check.comparing import Comparing, check_form, measured
-from tinygrad_zh.check.differences import METHODS, Array
+from tinygrad_zh.check.comparing import Comparing, Settings, check_form, measured
+from tinygrad_zh.check.differences import METHODS
+from tinygrad_zh.check.elsewhere import Elsewhere
 from tinygrad_zh.check.problem import (
     ArrayProblem,
     Problem,
@@ -21,13 +22,14 @@ from tinygrad_zh.check.problem import (
     title_of,
 )
 from tinygrad_zh.check.report import Comparison, Failure, Report
+from tinygrad_zh.check.upstream import random_upstream, upstreams_of
 from tinygrad_zh.core.mode import using
 from tinygrad_zh.core.random import philox
-from tinygrad_zh.core.tensor import Tensor
 
 
 def gradcheck(fn_or_op: Callable[..., Any], *inputs: Any, grad: Any = None, order: int = 1, method: str = "ladder",
-              upstream: Any = None, seed: int = 0, rtol: float = 1e-7, max_elements: int = 1000) -> Report:
+              upstream: Any = None, special: bool = True, seed: int = 0, rtol: float = 1e-7,
+              max_elements: int = 1000) -> Report:
     """Σ u ∂f/∂x as f's backward claims it, against differences of Σ u f. 中文：梯度检验。
 
     fn_or_op: a function of tensors that returns a tensor or a tuple of them, or an op. Its floating inputs are
@@ -37,7 +39,8 @@ def gradcheck(fn_or_op: Callable[..., Any], *inputs: Any, grad: Any = None, orde
 
     order: 2 checks the gradient of the gradient against differences of the first one. method: "ladder" (adaptive,
     with an error bar), "central", "five-point", or "complex" for analytic functions. upstream: u, random unless
-    given. seed: of all that is random here. rtol: allowed beside 10 error bars. max_elements: larger inputs are
+    given. special: whether also at special points (all zero, one zero, ties, ×40, ×10⁻⁴, repeated indices), where f has
+    a value. seed: of all that is random here. rtol: allowed beside 10 error bars. max_elements: larger inputs are
     sampled, and checked whole along dense directions.
 
     Differences are taken in float64, whatever the inputs; a float32 backward is then compared with the float64 one.
@@ -70,61 +73,49 @@ def gradcheck(fn_or_op: Callable[..., Any], *inputs: Any, grad: Any = None, orde
             if order == 2:
                 outputs, _ = problem.forward(hygiene.copies(problem.points))
                 problem = SecondOrder(problem, outputs, random_upstream(outputs, philox(seed)))
-        return check(problem, upstream=upstream if order == 1 else None, order=order, method=method, seed=seed,
-                     rtol=rtol, max_elements=max_elements)
+        return check(problem, upstream=upstream if order == 1 else None, order=order, method=method,
+                     special=special, seed=seed, rtol=rtol, max_elements=max_elements)
 
 
-def check(problem: Problem, *, upstream: Any = None, order: int = 1, method: str = "ladder", seed: int = 0,
-          rtol: float = 1e-7, max_elements: int | Sequence[int] = 1000, largest_step: float = np.inf) -> Report:
-    """Check a problem: first that f can be differenced, then what is claimed, then the manners of its backward.
+def check(problem: Problem, *, upstream: Any = None, order: int = 1, method: str = "ladder", special: bool = False,
+          seed: int = 0, rtol: float = 1e-7, max_elements: int | Sequence[int] = 1000,
+          largest_step: float = np.inf) -> Report:
+    """Check a problem: first that f can be differenced, then what is claimed, then the manners of its backward; and,
+    if nothing is wrong so far, whether the claim holds at special points.
 
     max_elements: one limit for all inputs, or one an input.
     """
-    rng = philox(seed)
+    settings = Settings(upstream, method, philox(seed), rtol, max_elements, largest_step)
     rows: list[Comparison] = []
-
-    def findings() -> Iterator[Failure]:
-        outputs, pull = problem.forward(hygiene.copies(problem.points))
-        broken = list(hygiene.check_function(problem, outputs))
-        yield from broken
-        if broken:
-            return
-        upstreams = upstreams_of(problem, outputs, upstream, rng)
-        claims = [[np.array(g) for g in pull(u)] for u in upstreams]
-        malformed = check_form(problem, claims[0], lambda i: measured(problem, upstreams, i))
-        yield from malformed.values()
-        comparing = Comparing(problem, upstreams, claims, outputs, method, max(rtol, problem.tolerance), largest_step,
-                              malformed)
-        yield from comparing.one_by_one(directions.elements(claims[0], max_elements, rng), rows)
-        yield from comparing.together(rng, rows)
-        if not malformed:
-            yield from hygiene.check_backward(problem, upstreams[0], claims[0])
-
+    points: list[str] = []
+    outside: list[str] = []
     failures: list[Failure] = []
-    try:
-        failures.extend(findings())
-    except RaisedError as raised:
-        failures.append(Failure("raised", "", *diagnosis.diagnose_error(raised.error)))
-    return Report(problem.title, order, method, seed, tuple(rows), tuple(failures))
+    with using(grad=False, tape=None, kernels=None), np.errstate(all="ignore"):
+        try:
+            failures.extend(here(problem, settings, rows))
+            if special and not failures and not problem.fixed:
+                elsewhere = Elsewhere(problem, settings, rows)
+                failures.extend(elsewhere.findings())
+                points, outside = elsewhere.points, elsewhere.outside
+        except RaisedError as raised:
+            failures.append(Failure("raised", "", *diagnosis.diagnose_error(raised.error)))
+    return Report(problem.title, order, method, seed, tuple(rows), tuple(failures), points=tuple(points),
+                  outside=tuple(outside))
 
 
-def random_upstream(outputs: Sequence[Array], rng: np.random.Generator) -> list[Array]:
-    """Random signs, and random sizes from ½ to 1½ so that contributions cannot cancel by chance."""
-    return [np.asarray(rng.choice([-1.0, 1.0], y.shape) * rng.uniform(0.5, 1.5, y.shape)) for y in outputs]
-
-
-def upstreams_of(problem: Problem, outputs: Sequence[Array], given: Any, rng: np.random.Generator) -> list[list[Array]]:
-    """Two upstream gradients, the second one not contiguous. Of a single number the first is 1, so that the
-    report shows the derivative itself."""
-    if given is None:
-        single = all(y.size == 1 for y in outputs)
-        first = [np.ones(y.shape) for y in outputs] if single else random_upstream(outputs, rng)
-        second = random_upstream(outputs, rng)
-    else:
-        each = given if isinstance(given, (tuple, list)) and len(outputs) > 1 else [given]
-        first = [np.array(u.numpy() if isinstance(u, Tensor) else u, np.float64) for u in each]
-        if [u.shape for u in first] != [y.shape for y in outputs]:
-            raise ValueError(f"gradcheck: upstream has shape {', '.join(str(u.shape) for u in first)}, the outputs of "
-                             f"{problem.title} have {', '.join(str(y.shape) for y in outputs)}")
-        second = first
-    return [first] if problem.fixed else [first, [hygiene.strided(u) for u in second]]
+def here(problem: Problem, settings: Settings, rows: list[Comparison]) -> Iterator[Failure]:
+    """Everything, at the given inputs."""
+    outputs, pull = problem.forward(hygiene.copies(problem.points))
+    broken = list(hygiene.check_function(problem, outputs))
+    yield from broken
+    if broken:
+        return
+    upstreams = upstreams_of(problem, outputs, settings.upstream, settings.rng)
+    claims = [[np.array(g) for g in pull(u)] for u in upstreams]
+    malformed = check_form(problem, claims[0], lambda i: measured(problem, upstreams, i))
+    yield from malformed.values()
+    comparing = Comparing(problem, settings, upstreams, claims, outputs, rows, malformed)
+    yield from comparing.one_by_one(directions.elements(claims[0], settings.max_elements, settings.rng))
+    yield from comparing.together()
+    if not malformed:
+        yield from hygiene.check_backward(problem, upstreams[0], claims[0])

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import math
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_zh.check import diagnosis, directions
-from tinygrad_zh.check.differences import Array, Line, ladder
+from tinygrad_zh.check.differences import UNIT, Array, Line, ladder
 from tinygrad_zh.check.directions import Direction
 from tinygrad_zh.check.problem import Problem, largest
 from tinygrad_zh.check.report import Comparison, Failure
-from tinygrad_zh.check.verdict import Claim, NotAnalyticError, Verdict, judge
+from tinygrad_zh.check.screening import SCREENS, Screen, Screening
+from tinygrad_zh.check.verdict import SAFETY, Claim, NotAnalyticError, Verdict, judge
 
 ROUNDING = 1e-11  # of the largest claim: smaller ones may be the rounding of what cancels inside f
 
 Upstreams = Sequence[Sequence[Array]]
+Moves = Callable[[Sequence[Array], Sequence[int], Collection[int], np.random.Generator], Iterable[Direction]]
 
 
 def flat(arrays: Sequence[Array]) -> Array:
@@ -25,21 +31,20 @@ def flat(arrays: Sequence[Array]) -> Array:
 
 
 def line(problem: Problem, upstreams: Array, direction: Direction, scale: float = 0.0) -> Line:
-    """f along a direction. Where f raises or is not finite it is outside its domain."""
+    """f along a direction."""
+    return Line(partial(evaluate, problem, direction), upstreams, direction.size(problem.points), scale)
 
-    def evaluate(t: complex) -> Array | None:
-        moved = direction.move(problem.points, t)
-        if t.imag:
-            return evaluate_complex(problem, moved)
-        try:
-            values = flat(problem.value(moved))
-        except (ValueError, ArithmeticError):
-            if t == 0:
-                raise
-            return None
-        return values if np.isfinite(values).all() else None
 
-    return Line(evaluate, upstreams, direction.size(problem.points), scale)
+def evaluate(problem: Problem, direction: Direction, t: complex) -> Array | None:
+    """f(x + t d) as one vector. Where f raises or is not finite it is outside its domain."""
+    moved = direction.move(problem.points, t)
+    if t.imag:
+        return evaluate_complex(problem, moved)
+    try:
+        values = flat(problem.value(moved))
+    except (ValueError, ArithmeticError):
+        return None
+    return values if np.isfinite(values).all() else None
 
 
 def evaluate_complex(problem: Problem, points: Sequence[Array]) -> Array:
@@ -47,10 +52,11 @@ def evaluate_complex(problem: Problem, points: Sequence[Array]) -> Array:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            return flat(problem.value(points))
+            values = flat(problem.value(points))
     except Exception as error:
         raise NotAnalyticError(f'gradcheck: method="complex" needs a function of complex numbers, and {problem.title} '
                                f'is none as it is written ({error}); use method="ladder"') from error
+    return values
 
 
 # ---- form
@@ -82,31 +88,82 @@ def measured(problem: Problem, upstreams: Upstreams, i: int) -> Array:
 # ---- values
 
 
-class Comparing:
-    """The claims of one problem under comparison. largest_step: where ladders start at most.
-    failed: inputs that need no comparison any more."""
+class Settings(NamedTuple):
+    """How a problem is checked. largest_step: where ladders start at most."""
 
-    def __init__(self, problem: Problem, upstreams: Upstreams, claims: Sequence[Sequence[Array]],
-                 outputs: Sequence[Array], method: str, rtol: float, largest_step: float, failed: Iterable[int]):
+    upstream: Any
+    method: str
+    rng: np.random.Generator
+    rtol: float
+    max_elements: int | Sequence[int]
+    largest_step: float
+
+
+class Comparing:
+    """The claims of one problem under comparison. rows: to which every comparison is added.
+    failed: inputs that need no comparison any more. point: the name of a special point."""
+
+    def __init__(self, problem: Problem, settings: Settings, upstreams: Upstreams, claims: Sequence[Sequence[Array]],
+                 outputs: Sequence[Array], rows: list[Comparison], failed: Iterable[int], point: str = ""):
         self.problem = problem
+        self.settings = settings
         self.upstreams = np.stack([flat(u) for u in upstreams])
         self.claims = claims
         self.outputs = outputs
-        self.method = method
-        self.rtol = rtol
-        self.largest_step = largest_step
+        self.rows = rows
+        self.point = point
+        self.base = flat(problem.value([np.array(x) for x in problem.points]))
+        self.rtol = max(settings.rtol, problem.tolerance)
         self.scale = max(problem.scale, largest(outputs))
         self.rounding = ROUNDING * np.array([largest(claim) for claim in claims])
         self.failed = set(failed)
         self.sampled: set[int] = set()
+        self.analytic = settings.method == "ladder"  # as far as is known
 
     def judge(self, direction: Direction) -> list[Verdict]:
         """One verdict for each upstream gradient."""
         along = line(self.problem, self.upstreams, direction, self.scale)
+        along.seen[0.0] = self.base
         slope = np.array([direction.slope(claim) for claim in self.claims])
-        claim = Claim(slope, self.rounding, not any(isinstance(part, int) for part in direction.parts.values()))
-        start = direction.first_step(self.problem.points, self.largest_step)
-        return judge(along, claim, self.method, start, self.rtol)
+        claim = Claim(slope, self.rounding, direction.dense)
+        start = direction.first_step(self.problem.points, self.settings.largest_step)
+        return judge(along, claim, self.settings.method, start, self.rtol)
+
+    def judge_all(self, chosen: Sequence[Direction]) -> list[list[Verdict]]:
+        """The verdicts of many directions: of most by the screens, of the others one by one."""
+        found: list[list[Verdict]] = [[] for _ in chosen]
+        if self.settings.method == "ladder" and chosen:
+            screening = Screening(partial(evaluate, self.problem), self.base, self.upstreams, self.scale)
+            claims = np.array([[direction.slope(claim) for claim in self.claims] for direction in chosen])
+            for screen in SCREENS:
+                left = [n for n, verdicts in enumerate(found) if not verdicts]
+                if screen is Screening.complex:
+                    left = [n for n in left if self.analytic and not chosen[n].dense]
+                with suppress(NotAnalyticError):
+                    passed = self._screened(screen, screening, [chosen[n] for n in left], claims[left])
+                    for n, verdicts in zip(left, passed, strict=True):
+                        found[n] = verdicts
+                    continue
+                self.analytic = False
+        return [verdicts or self.judge(direction) for verdicts, direction in zip(found, chosen, strict=True)]
+
+    def _screened(self, screen: Screen, screening: Screening, chosen: Sequence[Direction],
+                  claims: Array) -> list[list[Verdict]]:
+        """The verdicts of the directions that pass this screen, and empty lists."""
+        lengths = np.array([8 * direction.first_step(self.problem.points, np.inf) for direction in chosen])
+        measured = screen(screening, chosen, lengths)
+        extent = 32 * UNIT * (screening.weights @ screening.size)
+        floor = extent / lengths[:, None] + self.rounding
+        relative = self.rtol * np.abs(measured.value)
+        tolerance = SAFETY * measured.error + relative + floor
+        telling = SAFETY * measured.error <= relative + floor
+        passed = (telling & (np.abs(claims - measured.value) <= tolerance)).all(axis=1)
+        found: list[list[Verdict]] = [[] for _ in chosen]
+        columns = np.stack([claims, measured.value, measured.error, tolerance], axis=-1)
+        for n in np.flatnonzero(passed):
+            step = float(measured.step[n])
+            found[n] = [Verdict(True, "smooth", a, v, e, t, step, v, v) for a, v, e, t in columns[n].tolist()]
+        return found
 
     def row(self, direction: Direction, verdicts: Sequence[Verdict]) -> Comparison:
         """What the report shows of a direction: the first upstream gradient that fails, or the first one."""
@@ -116,23 +173,22 @@ class Comparing:
         element = tuple(int(n) for n in np.unravel_index(part, x.shape)) if isinstance(part, int) else None
         return Comparison("" if others else self.problem.names[i], element, direction.words, verdict.analytic,
                           verdict.numeric, verdict.error, verdict.tolerance, verdict.step, verdict.kind, verdict.left,
-                          verdict.right, verdict.passed)
+                          verdict.right, verdict.passed, self.point, x.item(part) if element is not None else math.nan)
 
-    def one_by_one(self, chosen: Sequence[Sequence[int]], rows: list[Comparison]) -> Iterator[Failure]:
+    def one_by_one(self, chosen: Sequence[Sequence[int]]) -> Iterator[Failure]:
         """Move one element at a time; what an input's elements have in common is its diagnosis."""
         for i, positions in enumerate(chosen):
             if i in self.failed:
                 continue
             if len(positions) < self.problem.points[i].size:
                 self.sampled.add(i)
-            verdicts = []
-            for j in positions:
-                direction = Direction({i: j})
-                verdicts.append(self.judge(direction))
-                rows.append(self.row(direction, verdicts[-1]))
-            if not all(v.passed for each in verdicts for v in each):
+            moves = [Direction({i: j}) for j in positions]
+            verdicts = self.judge_all(moves)
+            rows = [self.row(*each) for each in zip(moves, verdicts, strict=True)]
+            self.rows.extend(rows)
+            if not all(row.passed for row in rows):
                 self.failed.add(i)
-                yield self._diagnosed(i, positions, verdicts, rows[len(rows) - len(positions):])
+                yield self._diagnosed(i, positions, verdicts, rows)
 
     def _diagnosed(self, i: int, positions: Sequence[int], verdicts: Sequence[Sequence[Verdict]],
                    rows: Sequence[Comparison]) -> Failure:
@@ -151,28 +207,46 @@ class Comparing:
         moved = x if whole else x.ravel()[list(positions)]
         return Failure("gradient", name, *diagnosis.diagnose(analytic, numeric, wrong[:, 0], moved, y, whole), worst)
 
-    def together(self, rng: np.random.Generator, rows: list[Comparison]) -> Iterator[Failure]:
+    def together(self, moves: Moves = directions.dense) -> Iterator[Failure]:
         """Move many elements at a time: what is right one by one may be wrong in sum, as at ties, and an element
         that was not in the sample shows here."""
         usable = [i for i in range(len(self.problem.points))
                   if i not in self.failed and all(np.isfinite(claim[i]).all() for claim in self.claims)]
-        for direction in directions.dense(self.problem.points, usable, self.sampled, rng):
+        chosen = list(moves(self.problem.points, usable, self.sampled, self.settings.rng))
+        for direction, verdicts in zip(chosen, self.judge_all(chosen), strict=True):
             if self.failed & direction.parts.keys():
                 continue
-            verdicts = self.judge(direction)
             row = self.row(direction, verdicts)
-            rows.append(row)
+            self.rows.append(row)
             if row.passed:
+                continue
+            again = list(self._without_complex(direction))
+            if again:
+                yield from again
                 continue
             self.failed |= direction.parts.keys()
             if len(direction.parts) == 1 and self.failed & self.sampled & direction.parts.keys():
                 direction = self._search(direction)
                 row = self.row(direction, self.judge(direction))
-                rows.append(row)
+                self.rows.append(row)
                 yield Failure("gradient", row.name, "one_element", {"element": row.place}, row)
             else:
                 factor = diagnosis.spelled(row.analytic / row.numeric) if row.numeric else "∞"
                 yield Failure("together", row.name, "together", {"factor": factor}, row)
+
+    def _without_complex(self, direction: Direction) -> Iterator[Failure]:
+        """If complex steps passed the elements of a direction that fails: the elements again, by real ones."""
+        if not self.analytic:
+            return
+        self.analytic = False
+        moving = {self.problem.names[i] for i in direction.parts}
+        old = [row for row in self.rows if row.name in moving and row.element is not None]
+        chosen: list[list[int]] = [[] for _ in self.problem.points]
+        for row in old:
+            self.rows.remove(row)
+            i = self.problem.names.index(row.name)
+            chosen[i].append(int(np.ravel_multi_index(row.element or (), self.problem.points[i].shape)))
+        yield from self.one_by_one(chosen)
 
     def _search(self, direction: Direction) -> Direction:
         """The element that is wrong, by halving a direction that is."""

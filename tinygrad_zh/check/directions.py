@@ -18,6 +18,11 @@ class Direction:
     parts: Mapping[int, int | Array]
     words: str = ""
 
+    @property
+    def dense(self) -> bool:
+        """Whether more than one element moves."""
+        return not any(isinstance(part, int) for part in self.parts.values())
+
     def move(self, points: Sequence[Array], t: complex) -> list[Array]:
         """x + t d, in fresh arrays where something moves."""
         moved = list(points)
@@ -76,6 +81,12 @@ def dense(points: Sequence[Array], usable: Sequence[int], sampled: Collection[in
         yield Direction(ones, "all_ones")
     if len(signs) > 1:
         yield Direction(signs, "all_signs")
+
+
+def joint(points: Sequence[Array], usable: Sequence[int], sampled: Collection[int],
+          rng: np.random.Generator) -> list[Direction]:
+    """Of the dense directions only those of all inputs at once."""
+    return list(dense(points, usable, sampled, rng))[-2:]
 
 
 def halves(direction: Direction) -> tuple[Direction, Direction]:

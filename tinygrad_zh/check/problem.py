@@ -6,15 +6,17 @@ runs f and returns its outputs and a `pull`: upstream gradients ↦ the claimed 
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from tinygrad_zh import core
 from tinygrad_zh.check.differences import Array
 from tinygrad_zh.check.repeatable import Repeatable
+from tinygrad_zh.check.special import repeated
 from tinygrad_zh.core import Op, Tensor
 from tinygrad_zh.core.mode import using
 from tinygrad_zh.core.tensor import leaf
@@ -47,12 +49,27 @@ class Problem:
     scale = 0.0  # of what may cancel inside f, beyond the size of its outputs
     tolerance = 0.0  # relative, where the claimed gradient itself is of low precision
 
+    @property
+    def given(self) -> list[Array]:
+        """Those of the points that are the user's inputs."""
+        return self.points
+
+    def at(self, inputs: Sequence[Array]) -> Self:
+        """The same problem with other inputs."""
+        other = copy.copy(self)
+        other.points = list(inputs)
+        return other
+
+    def with_repeats(self) -> Self | None:
+        """The same problem with integer constants whose entries are all equal; None if they are so already."""
+        return None
+
     def forward(self, points: Sequence[Array]) -> tuple[list[Array], Pull]:
         """The outputs of f, and the claimed gradients as a function of the upstream gradients."""
         raise NotImplementedError
 
     def value(self, points: Sequence[Array]) -> list[Array]:
-        """The outputs of f alone."""
+        """The outputs of f alone, in a mode without gradients."""
         raise NotImplementedError
 
 
@@ -73,6 +90,14 @@ class TensorProblem(Problem):
         self.points = [x.astype(np.float64) for x in inputs if x.dtype.kind == "f"]
         self.dtypes = [x.dtype for x in inputs if x.dtype.kind == "f"]
         self.differentiated: list[int] | None = None
+
+    def with_repeats(self) -> Self | None:
+        constants = repeated([None if c is None else c.array for c in self.constants], self.points)
+        if constants is None:
+            return None
+        other = copy.copy(self)
+        other.constants = [None if c is None else leaf(c) for c in constants]
+        return other
 
     def outputs(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         """The floating outputs without those that are constants by design, as batch norm's running statistics."""
@@ -103,7 +128,7 @@ class TensorProblem(Problem):
                 raise
 
         def pull(upstream: Sequence[Array]) -> list[Any]:
-            with using(kernels=None):
+            with using(grad=True, kernels=None):
                 try:
                     return [g.array for g in gradients(outputs, leaves, [Tensor(u) for u in upstream])]
                 except Exception as error:
@@ -112,8 +137,7 @@ class TensorProblem(Problem):
         return [y.array for y in outputs], pull
 
     def value(self, points: Sequence[Array]) -> list[Array]:
-        with using(grad=False, tape=None, kernels=None):
-            return [y.array for y in self.outputs([Tensor(x) for x in points])]
+        return [y.array for y in self.outputs([Tensor(x) for x in points])]
 
 
 class SecondOrder(TensorProblem):
@@ -126,9 +150,22 @@ class SecondOrder(TensorProblem):
         self.first = first
         self.scale = largest(outputs) * largest(upstream) / max(1.0, largest(first.points))  # 1 − y² has tails
         self.title = first.title
+        self.upstream = upstream
         self.points = [*first.points, *(np.array(u) for u in upstream)]
         self.names = [*first.names, *(f"dy{i}" if len(upstream) > 1 else "dy" for i in range(len(upstream)))]
         self.dtypes = [np.dtype(np.float64)] * len(self.points)
+
+    @property
+    def given(self) -> list[Array]:
+        return self.first.points
+
+    def at(self, inputs: Sequence[Array]) -> Self:
+        first = self.first.at(inputs)
+        return type(self)(first, first.value(inputs), self.upstream)
+
+    def with_repeats(self) -> Self | None:
+        first = self.first.with_repeats()
+        return None if first is None else type(self)(first, first.value(first.points), self.upstream)
 
     def outputs(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         count = len(self.first.points)
@@ -175,6 +212,14 @@ class ArrayProblem(Problem):
         given = [] if callable(grad) else listed(grad, len(self.points))
         low = [g.dtype for g, d in zip(given, self.dtypes, strict=False) if g.dtype == d and d != np.float64]
         self.tolerance = 1e3 * max([float(np.finfo(d).eps) for d in low], default=0.0)
+
+    def with_repeats(self) -> Self | None:
+        constants = repeated(self.constants, self.points)
+        if constants is None:
+            return None
+        other = copy.copy(self)
+        other.constants = constants
+        return other
 
     def _all(self, points: Sequence[Array]) -> list[Array]:
         given = iter(points)

@@ -22,7 +22,8 @@ class Comparison:
 
     element: the index of the input's element that moved, None for a direction. direction: "" or which elements moved
     together: "ones", "signs", or the same of all inputs. verdict: "smooth"; "kink", where the slopes to the left
-    and right differ and the claim must lie between; "jump", "edge" and "unbounded", see `verdict`.
+    and right differ and the claim must lie between; "jump", "edge" and "unbounded", see `verdict`. point: "" for the
+    given inputs, or the name of a special point. value: of the element there.
     """
 
     name: str
@@ -37,6 +38,8 @@ class Comparison:
     left: float
     right: float
     passed: bool
+    point: str = ""
+    value: float = math.nan
 
     @property
     def relative_error(self) -> float:
@@ -67,6 +70,7 @@ class Failure:
     check: what was looked at ("gradient", "together", "shape", "writes", …). diagnosis: its name, the last part of
     a catalogue key; values fill that text. comparison: the worst of the rows that show it, if any do. Of a model,
     name is the parameter and layer where it stands; with op, what is wrong is that op's backward, for its input name.
+    point: "" for the given inputs, or the name of the special point where alone it shows, with the inputs there.
     """
 
     check: str
@@ -76,6 +80,8 @@ class Failure:
     comparison: Comparison | None = None
     op: str = ""
     layer: str = ""
+    point: str = ""
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def subject(self) -> str:
@@ -91,6 +97,9 @@ class Failure:
 
     def __str__(self) -> str:
         words = text(f"check.diagnosis.{self.diagnosis}", **self.values)
+        if self.point:
+            inputs = ", ".join(f"{name} = {value}" for name, value in self.inputs.items())
+            words = text("check.only_there", words=words, point=_point(self.point), inputs=inputs)
         return f"{self.subject}: {words}" if self.subject else words
 
 
@@ -99,7 +108,8 @@ class Report:
     """What a gradient check found; true if all is well. 中文：梯度检验报告。
 
     title: the function. comparisons: every derivative that was measured. failures: what is wrong, diagnosed.
-    warnings: what is right and yet odd, as a parameter that the loss does not depend on.
+    warnings: what is right and yet odd, as a parameter that the loss does not depend on. points: the special points
+    that were tried, too. outside: those where the function has no value.
     """
 
     title: str
@@ -109,6 +119,8 @@ class Report:
     comparisons: tuple[Comparison, ...]
     failures: tuple[Failure, ...]
     warnings: tuple[Failure, ...] = ()
+    points: tuple[str, ...] = ()
+    outside: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
         return not self.failures
@@ -132,14 +144,19 @@ class Report:
         data = json.loads(source)
         rows = tuple(_comparison(row) for row in data["comparisons"])
         return cls(**(data | {"comparisons": rows, "failures": _failures(data["failures"]),
-                              "warnings": _failures(data["warnings"])}))
+                              "warnings": _failures(data["warnings"]), "points": tuple(data["points"]),
+                              "outside": tuple(data["outside"])}))
 
     def __str__(self) -> str:
-        elements = sum(row.element is not None for row in self.comparisons)
+        here = [row for row in self.comparisons if not row.point]
+        elements = sum(row.element is not None for row in here)
         verdict = text("check.passed") if self else text("check.failed", number=len(self.failures))
         lines = [text("check.heading", title=self.title, verdict=verdict),
-                 text("check.extent", elements=elements, directions=len(self.comparisons) - elements,
+                 text("check.extent", elements=elements, directions=len(here) - elements,
                       method=self.method, order=self.order)]
+        if self.points or self.outside:
+            lines.append(text("check.elsewhere", points=len(self.points), outside=len(self.outside),
+                              comparisons=len(self.comparisons) - len(here)))
         lines += _listed([f"  ✗ {failure}" for failure in self.failures])
         lines += _listed([f"  ! {warning}" for warning in self.warnings])
         inputs = self._by_input()
@@ -154,13 +171,21 @@ class Report:
     def _by_input(self) -> list[list[Comparison]]:
         """The rows of each input, the worst first, and the worst input first."""
         groups: dict[str, list[Comparison]] = {}
-        for row in sorted(self.comparisons, key=lambda row: -row.badness):
+        shown = [row for row in self.comparisons if not (row.point and row.passed)]
+        for row in sorted(shown, key=lambda row: -row.badness):
             groups.setdefault(row.name, []).append(row)
         return list(groups.values())
 
 
 def _listed(lines: list[str]) -> list[str]:
     return lines if len(lines) <= LISTED else [*lines[:LISTED], _more(len(lines) - LISTED)]
+
+
+def _point(point: str) -> str:
+    """The words for "zeros" or "zeros(x)"."""
+    name, _, of = point.rstrip(")").partition("(")
+    words = text(f"check.point.{name}")
+    return text("check.point.alone", point=words, name=of) if of else words
 
 
 def _more(number: int) -> str:
@@ -190,7 +215,7 @@ def _spelled(value: Any) -> Any:
     return [_spelled(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-_NUMBERS = ("analytic", "numeric", "error", "tolerance", "step", "left", "right")
+_NUMBERS = ("analytic", "numeric", "error", "tolerance", "step", "left", "right", "value")
 
 
 def _failures(data: list[Plain]) -> tuple[Failure, ...]:
