@@ -70,7 +70,7 @@ def cured(bug):
     source = inspect.getsource(bug.op)
     lines = source[source.index(f"\nclass {bug.name}") + 1 :].splitlines()
     known = [*(f"d{y}" for y in bug.op.outputs), *bug.op.inputs, *bug.op.outputs,
-             *(f"{x}_shape" for x in (*bug.op.inputs, *bug.op.outputs))]
+             *(f"{x}_shape" for x in (*bug.op.inputs, *bug.op.outputs)), *bug.op.aux]
     first = next(i for i, line in enumerate(lines) if "def backward" in line)
     for i in range(first, len(lines)):
         if "def backward" in lines[i]:

@@ -11,7 +11,11 @@ from importlib import import_module
 
 from tinygrad_zh.check.zoo.bug import BUGS, Bug, normal, planted
 
-KINDS: tuple[str, ...] = ()
+KINDS: tuple[str, ...] = (
+    "factor", "sign", "missing_derivative", "missing_reduction", "transposition", "non_square", "indexing", "branches",
+    "ties", "zeros", "saturation", "aliasing", "in_place", "state", "dtype", "layout", "normalization",
+    "second_order", "graph", "contract",
+)
 
 for _kind in KINDS:
     import_module(f"{__name__}.{_kind}")
