@@ -26,7 +26,7 @@ def shown(capsys: Capture, *words: str) -> str:
 
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_formulas_lists_every_op_once(capsys: Capture, language: str) -> None:
-    lines = shown(capsys, "--lang", language, "formulas").splitlines()
+    lines = shown(capsys, "--lang", language, "formulas", "--ops").splitlines()
     listed = [line.split()[0] for line in lines if line.startswith("  ") and line.strip()]
     assert listed[: len(all_ops())] == [op.__name__ for op in all_ops()]
     assert any("S 型函数" in line for line in lines) == (language == "zh")

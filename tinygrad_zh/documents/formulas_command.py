@@ -1,37 +1,61 @@
-"""`tinygrad-zh formulas`: every op's formula and partials; with a name, its code too; the conventions at edges."""
+"""`tinygrad-zh formulas`: the documents' formulas F01–F28, checked live; the ops; the conventions at edges."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import re
 from typing import Any
 
 import numpy as np
 
+from tinygrad_zh.documents.formulas import FORMULAS
+from tinygrad_zh.documents.formulas.terminal import print_checks, print_list, print_row
 from tinygrad_zh.i18n import language, text
 from tinygrad_zh.ops.conventions import CONVENTIONS
 from tinygrad_zh.ops.formula import all_ops, formula, source
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("op", nargs="?", help=text("cli.formulas.op"))
-    parser.add_argument("--edges", action="store_true", help=text("cli.formulas.edges"))
+    parser.add_argument("name", nargs="?", metavar="F05|sigmoid", help=text("cli.formulas.name"))
+    parser.add_argument("--latex", action="store_true", help=text("cli.formulas.latex"))
+    instead = parser.add_mutually_exclusive_group()
+    instead.add_argument("--check", action="store_true", help=text("cli.formulas.check"))
+    instead.add_argument("--ops", action="store_true", help=text("cli.formulas.ops"))
+    instead.add_argument("--edges", action="store_true", help=text("cli.formulas.edges"))
 
 
 def run(arguments: argparse.Namespace) -> int:
     if arguments.edges:
         _edges()
-        return 0
+    elif arguments.ops:
+        _list_ops(all_ops())
+    elif arguments.name is not None:
+        return _show(arguments)
+    elif arguments.check:
+        return 1 if print_checks(FORMULAS) else 0
+    else:
+        print_list(FORMULAS)
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    """The formula or the op of that name: F05, f5 and 5 are one formula, log_softmax and LogSoftmax one op."""
+    rows = {row.id.lower(): row for row in FORMULAS}
     ops = {op.__name__.lower(): op for op in all_ops()}
-    if arguments.op is None:
-        _list(list(ops.values()))
-        return 0
-    name = arguments.op.lower().replace("_", "")
-    if name not in ops:
-        near = difflib.get_close_matches(name, ops, 3, 0.4)
-        names = ", ".join(ops[n].__name__ for n in near) or "–"
-        raise ValueError(text("cli.formulas.unknown", op=arguments.op, near=names))
-    _show(ops[name])
+    name = arguments.name.lower().replace("_", "")
+    number = re.fullmatch(r"f?(\d+)", name)
+    name = f"f{int(number[1]):02}" if number else name
+    if name in rows:
+        if arguments.check:
+            return 1 if print_checks([rows[name]]) else 0
+        print_row(rows[name], arguments.latex)
+    elif name in ops:
+        _show_op(ops[name])
+    else:
+        shown = {key: row.id for key, row in rows.items()} | {key: op.__name__ for key, op in ops.items()}
+        near = ", ".join(shown[key] for key in difflib.get_close_matches(name, shown, 3, 0.4)) or "–"
+        raise ValueError(text("cli.formulas.unknown", name=arguments.name, near=near))
     return 0
 
 
@@ -48,7 +72,7 @@ def _short(value: Any) -> str:
     return np.array2string(np.asarray(value), precision=4, separator=", ", floatmode="maxprec").replace("\n", "")
 
 
-def _list(ops: list[Any]) -> None:
+def _list_ops(ops: list[Any]) -> None:
     module = None
     for op in ops:
         if op.__module__ != module:
@@ -60,7 +84,7 @@ def _list(ops: list[Any]) -> None:
     print("\n" + text("cli.formulas.more"))
 
 
-def _show(op: Any) -> None:
+def _show_op(op: Any) -> None:
     parts = formula(op)
     print(f"{op.__name__}  {parts.chinese}\n\n  {parts.forward}")
     for partial in parts.partials:

@@ -1,4 +1,4 @@
-"""The documents' formulas F01–F28: each with its verdict, the line of our code that is it, and a live check. 文档公式"""
+"""The documents' formulas F01–F28: each with its verdict, its line in our code and a live check. 文档公式"""
 
 from __future__ import annotations
 

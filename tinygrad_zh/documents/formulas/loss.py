@@ -2,7 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_zh import functional as F
+from tinygrad_zh.core import Op
+from tinygrad_zh.derivatives import vjp
 from tinygrad_zh.documents import s8
+from tinygrad_zh.documents.formulas.finding import (
+    Array,
+    Finding,
+    close,
+    equal,
+    gradient,
+    measured,
+    normal,
+    refuted,
+)
 from tinygrad_zh.documents.formulas.row import Formula, Line
 from tinygrad_zh.ops import loss
 from tinygrad_zh.ops.loss import (
@@ -13,6 +31,157 @@ from tinygrad_zh.ops.loss import (
     SquaredError,
 )
 
+Function = Callable[..., Any]
+
+# ---- as the documents write them
+
+
+class OutputErrorAsPrinted(Op):
+    """J = ½ Σ (y − a)²
+    ∂J/∂a = y − a
+    中文：照文档写的输出误差 e₃ = y − a₃，符号相反
+
+    Document 000 §4.2 (F04), a counter-example: what F07 is to subtract is a − y.
+    """
+
+    def forward(a, y):
+        return 0.5 * ((y - a) ** 2).sum()
+
+    def backward_a(dJ, a, y):
+        return dJ * (y - a)
+
+    outputs = ("J",)
+
+
+def half_squared_error(p: Array, y: Array) -> Any:
+    """J = ½ Σ (yᵢ − ŷᵢ)²: 000 §4.1."""
+    return 0.5 * np.sum((y - p) ** 2)
+
+
+def mean_squared_error(p: Array, y: Array) -> Any:
+    """MSE = 1/n Σ (yᵢ − ŷᵢ)²: 001 §2.5.1."""
+    return np.sum((y - p) ** 2) / len(y)
+
+
+def cross_entropy(p: Array, y: Array) -> Any:
+    """CE = −Σ yᵢ log ŷᵢ, i over the classes: 001 §2.5.1."""
+    return -np.sum(y * np.log(p))
+
+
+def cross_entropy_without_classes(z: Any, y: Array) -> Any:
+    """CE = −1/n Σ yᵢ log ŷᵢ, one label a sample, ŷ = σ(z): 004 §4.1, a counter-example."""
+    return -np.sum(y * np.log(1 / (1 + np.exp(-z)))) / len(y)
+
+
+def binary_cross_entropy(p: Array, y: Array) -> Any:
+    """CE = −1/n Σ (yᵢ log ŷᵢ + (1 − yᵢ) log(1 − ŷᵢ)): 002 §4.2."""
+    return -np.sum(y * np.log(p) + (1 - y) * np.log(1 - p)) / len(y)
+
+
+def linear_cost(w: Array, X: Array, y: Array) -> Any:
+    """J(w) = ½ Σ (yᵢ − w·xᵢ)²: 004 §4.3."""
+    return 0.5 * sum((y_i - w @ x_i) ** 2 for x_i, y_i in zip(X, y, strict=True))
+
+
+# ---- ours, where it is more than one function
+
+
+def two_classes(z: Any, y: Array) -> Any:
+    """The cross-entropy of two classes whose logits are 0 and z, so that ŷ = σ(z)."""
+    return F.cross_entropy(F.stack([0 * z, z], axis=1), y)
+
+
+# ---- the checks
+
+
+def check_half_squared_error(ours: Function, literal: Function) -> Iterator[Finding]:
+    """F02."""
+    p, y = normal(6), normal(6, seed=1)
+    yield equal(ours(p, y), literal(p, y))
+    yield gradient("∂J/∂ŷ = ŷ − y", lambda p: ours(p, y), p, formula=p - y)
+
+
+def check_output_error(ours: Function, literal: Function) -> Iterator[Finding]:
+    """F04. The labels are integers, so they are constants, and small ones, which leave float32 alone."""
+    a, y = normal(5), np.array([0, 0, 1, 0, 0], np.int8)
+    yield gradient("∂J/∂a₃ = a₃ − y", ours, a, y, formula=a - y)
+    yield refuted("∂J/∂a₃ = y − a₃", literal, a, y, diagnosis="sign")
+
+
+def check_mean_squared_error(ours: Function, literal: Function) -> Iterator[Finding]:
+    """F08."""
+    n = 6
+    p, y = normal(n), normal(n, seed=1)
+    yield equal(ours(p, y), literal(p, y))
+    yield gradient("∂MSE/∂ŷ = 2 (ŷ − y) / n", lambda p: ours(p, y), p, formula=2 * (p - y) / n)
+    half, mean = (vjp(lambda p, loss=loss: loss(p, y), p)[1].numpy() for loss in (F.half_squared_error, ours))
+    yield measured(close(mean, half * (2 / n)), "two_over_n", n=n, ratio=(mean / half)[0])
+
+
+def check_cross_entropy(ours: Function, literal: Function) -> Iterator[Finding]:
+    """F09, of one sample; y is a distribution, then a class."""
+    z, y = normal(4), np.array([0.1, 0.2, 0.3, 0.4])
+    p = np.exp(z) / np.sum(np.exp(z))
+    yield equal(ours(p, y), literal(p, y))
+    yield gradient("∂CE/∂ŷ = −y / ŷ", lambda p: ours(p, y), p, formula=-y / p)
+    yield gradient("∂CE/∂z = ŷ − y, ŷ = softmax(z)", lambda z: ours(F.softmax(z), y), z, formula=p - y)
+    hot = np.array([0.0, 0.0, 1.0, 0.0])
+    yield gradient("∂CE/∂z = ŷ − y, ŷ = softmax(z)", lambda z: CrossEntropy(z, np.array(2)), z, formula=p - hot)
+
+
+def check_sum_over_classes(ours: Function, literal: Function) -> Iterator[Finding]:
+    """F10: the corrected formula, of three classes; then one label a sample, half of them 0. σ(40) is 1 in float64."""
+    x, classes = normal(4, 3), np.array([0, 2, 1, 2])
+    p = np.exp(x) / np.exp(x).sum(axis=1, keepdims=True)
+    yield equal(F.cross_entropy(x, classes), -np.sum(np.eye(3)[classes] * np.log(p)) / 4)
+    z, y, one = normal(6), np.array([0, 1, 0, 1, 0, 1]), np.full(6, 40.0)
+    claimed = (1 / (1 + np.exp(-z)) - y) / len(y)
+    yield gradient("∂CE/∂z = (ŷ − y) / n", lambda z: ours(z, y), z, formula=claimed)
+    yield refuted("∂CE/∂z = (ŷ − y) / n", lambda z: literal(z, y), z, grad=claimed, diagnosis="elements")
+    printed, corrected = abs(float(literal(one, y))), float(ours(one, y))
+    yield measured(printed < 1e-12 < 1 < corrected, "least_at_one", printed=printed, corrected=corrected)
+
+
+def check_binary_cross_entropy(ours: Function, literal: Function) -> Iterator[Finding]:
+    """F11."""
+    z, y = normal(6), np.array([0.0, 1.0, 0.0, 1.0, 0.25, 1.0])
+    p = 1 / (1 + np.exp(-z))
+    yield equal(ours(p, y), literal(p, y))
+    yield gradient("∂CE/∂z = (ŷ − y) / n, ŷ = σ(z)", lambda z: ours(F.sigmoid(z), y), z, formula=(p - y) / len(y))
+
+
+def houses() -> tuple[Array, Array, Array]:
+    """w, X and y of a small linear regression."""
+    X = normal(12, 3, seed=1)
+    return normal(3, 1), X, X @ normal(3, 1, seed=2) + 0.1 * normal(12, 1, seed=3)
+
+
+def check_linear_cost(ours: Function, literal: Function) -> Iterator[Finding]:
+    """F23."""
+    w, X, y = houses()
+    yield equal(ours(w, X, y), literal(w[:, 0], X, y[:, 0]))
+    yield gradient("∇J = −Σ (yᵢ − w·xᵢ) xᵢ", lambda w: ours(w, X, y), w,
+                   grad=lambda w: s8.backpropagated(w, X, y))
+
+
+def check_linear_gradient(ours: s8.Gradient, literal: s8.Gradient) -> Iterator[Finding]:
+    """F24."""
+    w, X, y = houses()
+
+    def cost(w: Array) -> float:
+        return s8.cost(w, X, y)
+
+    yield gradient("∇J = −Σ (yᵢ − ŷᵢ) xᵢ", cost, w, grad=lambda w: ours(w, X, y))
+    yield refuted("∇J = Σ (yᵢ − ŷᵢ) xᵢ", cost, w, grad=lambda w: literal(w, X, y), diagnosis="sign")
+    alpha, steps = 1 / s8.largest_eigenvalue(X), 30
+    before = cost(w)
+    down, up = (cost(s8.descend(g, w, X, y, alpha, steps)) for g in (ours, literal))
+    yield measured(down < before, "descends", steps=steps, before=before, after=down)
+    yield measured(up > 1000 * before, "climbs", steps=steps, before=before, after=up)
+
+
+# ---- the rows
+
 ROWS = (
     Formula(
         id="F02", places=("000 §4.1",), verdict="exact",
@@ -22,6 +191,7 @@ ROWS = (
         zh="∂J/∂ŷ = ŷ − y。文档称之为均方误差，其实是和的一半，不是平均：参见 F08。",
         lines=(Line(HalfSquaredError.forward, "return 0.5 * ((t - p) ** 2).sum()"),
                Line(HalfSquaredError.backward_p, "return dy * (p - t)")),
+        ours=F.half_squared_error, literal=half_squared_error, check=check_half_squared_error,
     ),
     Formula(
         id="F04", places=("000 §4.2",), verdict="erratum",
@@ -32,6 +202,7 @@ ROWS = (
         en="The sign: y − a₃ is −∂J/∂a₃. Since the update F07 subtracts, the error has to be a₃ − y.",
         zh="符号错误：y − a₃ 是 −∂J/∂a₃。更新公式 F07 用的是减号，误差就必须是 a₃ − y。",
         lines=(Line(HalfSquaredError.backward_p, "return dy * (p - t)"),),
+        ours=HalfSquaredError, literal=OutputErrorAsPrinted, check=check_output_error,
     ),
     Formula(
         id="F08", places=("001 §2.5.1", "002 §4.2", "004 §4.1"), verdict="exact",
@@ -41,6 +212,7 @@ ROWS = (
         zh="∂MSE/∂ŷ = 2 (ŷ − y) / n，是 F02 梯度的 2/n 倍：同一个学习率，步长并不相同。",
         lines=(Line(SquaredError.forward, "return (p - t) ** 2"),
                Line(loss.mse_loss, 'return _reduced(SquaredError(*_operands("mse_loss", p, t)), reduction)')),
+        ours=F.mse_loss, literal=mean_squared_error, check=check_mean_squared_error,
     ),
     Formula(
         id="F09", places=("001 §2.5.1",), verdict="exact",
@@ -52,6 +224,7 @@ ROWS = (
            "经过 softmax，且 Σ y = 1 时，∂CE/∂z = ŷ − y。",
         lines=(Line(CrossEntropyOfProbabilities.forward, "return -xlogy(t, p).sum(axis=-1)"),
                Line(CrossEntropy.backward_x, "return dy[..., None] * (np.exp(x - lse) - hot)")),
+        ours=CrossEntropyOfProbabilities, literal=cross_entropy, check=check_cross_entropy,
     ),
     Formula(
         id="F10", places=("004 §4.1",), verdict="erratum",
@@ -65,6 +238,7 @@ ROWS = (
            "ŷ ≡ 1 时损失最小。",
         lines=(Line(CrossEntropy.forward, "return np.where(hot, lse - x, 0).sum(axis=-1), lse"),
                Line(loss.cross_entropy, "return _reduced(CrossEntropy(x, t), reduction)")),
+        ours=two_classes, literal=cross_entropy_without_classes, check=check_sum_over_classes,
     ),
     Formula(
         id="F11", places=("002 §4.2",), verdict="exact",
@@ -74,6 +248,7 @@ ROWS = (
         zh="二元交叉熵。经过 sigmoid，∂CE/∂z = (ŷ − y) / n。",
         lines=(Line(BinaryCrossEntropy.forward, "return -xlogy(t, p) - xlogy(1 - t, 1 - p)"),
                Line(BinaryCrossEntropy.backward_p, "return dy * (ratio(1 - t, 1 - p) - ratio(t, p))")),
+        ours=F.binary_cross_entropy, literal=binary_cross_entropy, check=check_binary_cross_entropy,
     ),
     Formula(
         id="F23", places=("004 §4.3",), verdict="exact",
@@ -82,6 +257,7 @@ ROWS = (
         en="The loss of F02, of a linear model.",
         zh="线性模型的 F02 损失。",
         lines=(Line(s8.cost, "return F.half_squared_error(X @ w, y).item()"),),
+        ours=s8.cost, literal=linear_cost, check=check_linear_cost,
     ),
     Formula(
         id="F24", places=("004 §4.3",), verdict="erratum",
@@ -92,5 +268,6 @@ ROWS = (
         en="The sign: as printed, the update F07 climbs, and J grows without bound.",
         zh="符号错误：照文档所写，更新公式 F07 会一路上坡，J 无限增大。",
         lines=(Line(s8.corrected, "return -X.T @ (y - X @ w)"),),
+        ours=s8.corrected, literal=s8.as_printed, check=check_linear_gradient,
     ),
 )

@@ -2,12 +2,258 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tinygrad_zh import functional as F
+from tinygrad_zh import nn
+from tinygrad_zh.core import Op
+from tinygrad_zh.derivatives import vjp
 from tinygrad_zh.documents import s1, s5, s6
+from tinygrad_zh.documents.formulas.finding import Array, Finding, close, equal, gradient, measured, normal, refuted
 from tinygrad_zh.documents.formulas.row import Formula, Line
 from tinygrad_zh.nn.layers import Dense
 from tinygrad_zh.ops.activation import ReLU, Sigmoid
+from tinygrad_zh.ops.arithmetic import Mul
 from tinygrad_zh.ops.linear import MatMul
 from tinygrad_zh.train import metrics
+
+Function = Callable[..., Any]
+Shapes = tuple[tuple[int, ...], ...]
+
+# ---- as the documents write them
+
+
+def layer(x: Array, W: Array, b: Array) -> Array:
+    """aₗ = f(Wₗ · aₗ₋₁ + bₗ), f = ReLU, for every row of x on its own: 000 §4.1, with W turned around."""
+    return np.stack([np.maximum(0, W.T @ column + b) for column in x])
+
+
+def relu_on_the_output() -> nn.Module:
+    """784–1000–10 with a ReLU on the output as well: 000 §4.2, a counter-example."""
+    return nn.Sequential(s1.network(), nn.ReLU())
+
+
+class HiddenErrorAsPrinted(Op):
+    """z₂ = max(0, z₁) W
+    ∂L/∂z₁ = ∂L/∂z₂ · Wᵀ
+    ∂L/∂W = max(0, z₁)ᵀ · ∂L/∂z₂
+    中文：照文档反向传播的误差，漏掉了 f′(z)
+
+    Document 000 §4.2 (F05), a counter-example: where z₁ < 0, ∂L/∂z₁ is 0.
+    """
+
+    def forward(z1, W):
+        return np.maximum(0, z1) @ W
+
+    def backward_z1(dy, W):
+        return dy @ W.mT
+
+    def backward_W(dy, z1):
+        return np.maximum(0, z1).mT @ dy
+
+
+def shapes_as_printed(inputs: int, hidden: int, outputs: int) -> Shapes:
+    """W₁₁, b₁₁, W₂₁, b₂₁: 000 §4.3, a counter-example. The outputs are not in it."""
+    return (1, inputs), (inputs, 1), (1, hidden), (hidden, 1)
+
+
+class WeightGradientAsPrinted(Op):
+    """a = σ(w x)
+    ∂L/∂w = ∂L/∂a · σ′ · x · σ′
+    ∂L/∂x = ∂L/∂a · σ′ · w
+    中文：照文档计算的权重梯度，激活函数的导数乘了两遍
+
+    Document 002 §4.2 (F18), a counter-example. σ′ = a (1 − a).
+    """
+
+    outputs = ("a",)
+
+    def forward(w, x):
+        return 1 / (1 + np.exp(-w * x))
+
+    def backward_w(da, x, a):
+        return da * (a * (1 - a)) * x * (a * (1 - a))
+
+    def backward_x(da, w, a):
+        return da * (a * (1 - a)) * w
+
+
+def regression_with_activated_output() -> nn.Module:
+    """2–10–1 with the activation on the output too: 002 §4.3, a counter-example."""
+    return nn.Sequential(s5.network(), nn.ReLU())
+
+
+# ---- ours, where it is more than one function
+
+
+def our_layer(x: Any, W: Any, b: Any) -> Any:
+    """Dense, then ReLU."""
+    dense = Dense(*W.shape)
+    dense.W, dense.b = W, b
+    return F.relu(dense(x))
+
+
+def hidden_layer(z1: Any, W: Any) -> Any:
+    """z₂ = max(0, z₁) W"""
+    return F.relu(z1) @ W
+
+
+def our_shapes(inputs: int, hidden: int, outputs: int) -> Shapes:
+    """W₁, b₁, W₂, b₂ of a network of Dense layers, turned around for columns."""
+    W1, b1, W2, b2 = nn.Sequential(Dense(inputs, hidden), Dense(hidden, outputs)).parameters()
+    return W1.shape[::-1], (*b1.shape, 1), W2.shape[::-1], (*b2.shape, 1)
+
+
+def neurons(w: Any, x: Any) -> Any:
+    """a = σ(w x): neurons of one input each."""
+    return F.sigmoid(w * x)
+
+
+def with_activations(model: s6.Network, X: Any) -> Any:
+    """Z₄ of the network as it is: log(ŷ / (1 − ŷ)) undoes the last sigmoid."""
+    y = model(X)
+    return F.log(y / (1 - y))
+
+
+# ---- the checks
+
+
+def check_layer(ours: Function, literal: Function) -> Iterator[Finding]:
+    """F01."""
+    x, W, b = normal(4, 3), normal(3, 5, seed=1), normal(5, seed=2)
+    yield equal(ours(x, W, b), literal(x, W, b))
+    yield gradient("∂a/∂x, ∂a/∂W, ∂a/∂b", ours, x, W, b)
+
+
+def check_output(ours: Callable[[], nn.Module], literal: Callable[[], nn.Module]) -> Iterator[Finding]:
+    """F03. Of 20 samples, one at a time, the outputs whose bias gets no gradient though they are wrong."""
+    good, bad = ours(), literal()
+    x, labels = normal(20, 1, 28, 28) ** 2, np.arange(20) % 10
+    yield measured(dead_outputs(good, x, labels) == 0, "all_outputs_learn", pairs=labels.size * 10)
+    sums = np.asarray(F.softmax(good(x)).numpy()).sum(axis=1)
+    yield measured(np.allclose(sums, 1), "probabilities")
+    dead, sums = dead_outputs(bad, x, labels), bad(x).numpy().sum(axis=1)
+    yield measured(dead > 0, "dead_outputs", pairs=labels.size * 10, dead=dead)
+    yield measured(not np.allclose(sums, 1), "no_probabilities", least=sums.min(), most=sums.max())
+
+
+def dead_outputs(model: nn.Module, x: Array, labels: Array) -> int:
+    """How many (sample, output) pairs get the gradient 0 through J = ½ Σ (y − ŷ)² (F02): a change of that output's
+    bias would leave J as it is."""
+    bias = model.parameters()[-1]
+    dead = 0
+    for image, label in zip(x[:, None], labels, strict=True):
+        y = np.eye(10)[[label]]
+        bias.zero_grad()
+        F.half_squared_error(model(image), y).backward()
+        dead += int((bias.grad.numpy() == 0).sum())  # type: ignore[union-attr]
+    return dead
+
+
+def check_hidden_error(ours: Function, literal: Function) -> Iterator[Finding]:
+    """F05: one layer, then a network of three whose gradients are written out by hand."""
+    z, W = normal(4, 5), normal(5, 5, seed=1)
+    yield gradient("δₗ = (Wₗ₊₁ᵀ δₗ₊₁) ⊙ f′(zₗ)", ours, z, W)
+    yield refuted("δₗ = Wₗ₊₁ᵀ δₗ₊₁", literal, z, W, diagnosis="factor_missing")
+
+    x, y = normal(1, 6), normal(1, 2, seed=1)
+    Ws = [normal(n, m, seed=n) for n, m in ((6, 5), (5, 4), (4, 2))]
+    bs = [normal(m, seed=m) for m in (5, 4, 2)]
+
+    def loss(W1: Any, b1: Any, W2: Any, b2: Any, W3: Any, b3: Any) -> Any:
+        return F.half_squared_error(F.relu(ours(ours(x @ W1 + b1, W2) + b2, W3) + b3), y)
+
+    parameters = [p for pair in zip(Ws, bs, strict=True) for p in pair]
+    found = vjp(loss, tuple(parameters))[1]
+    yield measured(all(close(a, b) for a, b in zip(found, by_hand(x, y, Ws, bs), strict=True)), "by_hand")
+
+
+def by_hand(x: Array, y: Array, Ws: list[Array], bs: list[Array]) -> list[Array]:
+    """∂J/∂W₁, ∂J/∂b₁, ∂J/∂W₂, … of one sample, as the corrected F05 says it; rows for columns."""
+    zs, activations = [], [x]
+    for W, b in zip(Ws, bs, strict=True):
+        zs.append(activations[-1] @ W + b)
+        activations.append(np.maximum(0, zs[-1]))
+    delta = (activations[-1] - y) * (zs[-1] > 0)
+    gradients: list[Array] = []
+    for i in (2, 1, 0):
+        gradients = [activations[i].T @ delta, delta[0], *gradients]
+        if i:
+            delta = (delta @ Ws[i].T) * (zs[i - 1] > 0)
+    return gradients
+
+
+def check_shapes(ours: Callable[..., Shapes], literal: Callable[..., Shapes]) -> Iterator[Finding]:
+    """F06: both of the document's cases, 784–1000–10 and 1000–1000–10."""
+    for inputs in (784, 1000):
+        yield measured(shapes_through(ours, inputs) == [(1000, 1), (10, 1)], "fits", inputs=inputs)
+    yield measured(shapes_through(literal, 784) == [(784, 1), None], "does_not_fit")
+    yield measured(shapes_through(literal, 1000) == [(1000, 1), (1000, 1)], "fits_by_chance")
+
+
+def shapes_through(shapes: Callable[..., Shapes], inputs: int) -> list[tuple[int, ...] | None]:
+    """The shapes of W₁ x + b₁ and of W₂ (W₁ x + b₁) + b₂ for a column x; None where NumPy cannot multiply."""
+    W1, b1, W2, b2 = (np.ones(shape) for shape in shapes(inputs, 1000, 10))
+    hidden = W1 @ np.ones((inputs, 1)) + b1
+    try:
+        return [hidden.shape, (W2 @ hidden + b2).shape]
+    except ValueError:
+        return [hidden.shape, None]
+
+
+def check_weight_gradient(ours: Function, literal: Function) -> Iterator[Finding]:
+    """F18."""
+    w, x = normal(6), normal(6, seed=1)
+    a = 1 / (1 + np.exp(-w * x))
+    yield gradient("∂L/∂w = ∂L/∂a · f′(z) · x", ours, w, x, formula=a * (1 - a) * x)
+    yield refuted("∂L/∂w · f′(z)", literal, w, x, diagnosis="factor_twice")
+
+
+def check_regression(ours: Callable[[], nn.Module], literal: Callable[[], nn.Module]) -> Iterator[Finding]:
+    """F20. Standardised targets are negative half of the time."""
+    x, y = normal(200, 2), normal(200, 1, seed=1)
+    good, bad = (np.stack([factory()(x).numpy() for _ in range(10)]) for factory in (ours, literal))
+    least = np.mean(np.minimum(y, 0) ** 2)
+    yield measured((good < 0).any() and (good > 0).any(), "any_sign", least=good.min(), most=good.max())
+    yield measured((bad >= 0).all() and ((bad - y) ** 2).mean(axis=(1, 2)).min() >= least, "never_negative",
+                   share=np.mean(y < 0), least=least)
+    yield measured(not_affine(ours(), x) > 0.01, "not_linear", rest=not_affine(ours(), x))
+
+
+def not_affine(function: Function, x: Array) -> float:
+    """The share of the variance of f(x) that the best affine map leaves unexplained."""
+    y = np.asarray(function(x).numpy(), np.float64)
+    design = np.concatenate([x, np.ones((len(x), 1))], axis=1)
+    left = y - design @ np.linalg.lstsq(design, y)[0]
+    return float(left.var() / y.var())
+
+
+def check_collapse(ours: Function, literal: Function) -> Iterator[Finding]:
+    """F21, on document 003's own network 3–10–10–1."""
+    model, X = s6.network(), 3 * normal(200, 3)
+    W, b = s6.collapsed(model)
+    rest = not_affine(lambda X: ours(model, X), X)
+    yield measured(rest > 0.001, "not_affine", rest=rest)
+    yield measured(np.allclose(literal(model, X).numpy(), X @ W + b, atol=1e-5), "collapses", inputs=len(X))
+
+
+def check_threshold(ours: Function, literal: Function) -> Iterator[Finding]:
+    """F22. Class 1 is right where z > 0, that is where its probability σ(z) is above ½."""
+    z = normal(1000)
+    right = (z > 0).astype(np.int64)
+    yield measured(metrics.accuracy(ours(z), right) == 1, "threshold")
+    printed = literal(z)
+    yield measured(np.mean((printed > 0.5) != right) > 0.1, "wrong_threshold", share=np.mean((printed > 0.5) != right))
+    yield measured((printed > 1).any(), "above_one", largest=printed.max())
+    with np.errstate(divide="ignore"):
+        loss, slope = vjp(lambda z: F.binary_cross_entropy(literal(z), np.ones(1)), np.array([-1.0]))
+    yield measured(np.isinf(loss.item()) and slope.item() == 0, "stuck", loss=loss.item(), slope=slope.item())
+
+
+# ---- the rows
 
 ROWS = (
     Formula(
@@ -18,6 +264,7 @@ ROWS = (
         zh="文档用列向量，写作 W a；代码按行处理一批样本，W 转置过来，写作 X W。",
         lines=(Line(Dense.forward, "return y if self.b is None else y + self.b"),
                Line(Dense.forward, "y = x @ self.W")),
+        ours=our_layer, literal=layer, check=check_layer,
     ),
     Formula(
         id="F03", places=("000 §4.2",), verdict="erratum",
@@ -31,6 +278,7 @@ ROWS = (
            "此外，100–1000–10 只有两个权重矩阵，不是三个。",
         lines=(Line(s1.network, "return nn.Sequential(nn.Flatten(), nn.Dense(784, 1000), nn.ReLU(), nn.Dense(1000, 10))"
                     ),),
+        ours=s1.network, literal=relu_on_the_output, check=check_output,
     ),
     Formula(
         id="F05", places=("000 §4.2",), verdict="erratum",
@@ -46,6 +294,7 @@ ROWS = (
            "（文中写的是单个元素 W₃₂、W₂₂，指的应是整个矩阵。）",
         lines=(Line(ReLU.backward, "return np.where(y > 0, dy, 0)"), Line(MatMul.backward_a, "return dy @ b.mT"),
                Line(MatMul.backward_b, "return a.mT @ dy")),
+        ours=hidden_layer, literal=HiddenErrorAsPrinted, check=check_hidden_error,
     ),
     Formula(
         id="F06", places=("000 §4.3",), verdict="erratum",
@@ -61,16 +310,18 @@ ROWS = (
            "案例二有同样的错误。",
         lines=(Line(Dense.__init__, 'self.W = initial("Dense", "W", init, (inputs, outputs))'),
                Line(Dense.__init__, 'self.b = initial("Dense", "b", bias_init, (outputs,)) if bias else None')),
+        ours=our_shapes, literal=shapes_as_printed, check=check_shapes,
     ),
     Formula(
         id="F18", places=("002 §4.2", "002 §4.3"), verdict="erratum",
-        formula="gradient = ∂loss/∂weight · f′(z)",
-        latex=r"g = \frac{\partial L}{\partial w} \cdot f'(z)",
-        corrected="∂L/∂w = ∂L/∂a · f′(z) · x",
-        corrected_latex=r"\frac{\partial L}{\partial w} = \frac{\partial L}{\partial a} \cdot f'(z) \cdot x",
+        formula="∇w = ∂L/∂w · f′(z)",
+        latex=r"\nabla w = \frac{\partial L}{\partial w} \cdot f'(z)",
+        corrected="∇w = ∂L/∂w = ∂L/∂a · f′(z) · x",
+        corrected_latex=r"\nabla w = \frac{\partial L}{\partial w} = \frac{\partial L}{\partial a} \cdot f'(z) \cdot x",
         en="∂L/∂w holds f′(z) already; multiplied once more, the activation's derivative counts twice.",
         zh="∂L/∂w 里已经含有 f′(z)，再乘一次，激活函数的导数就算了两遍。",
-        lines=(Line(Sigmoid.backward, "return dy * y * (1 - y)"), Line(MatMul.backward_b, "return a.mT @ dy")),
+        lines=(Line(Sigmoid.backward, "return dy * y * (1 - y)"), Line(Mul.backward_a, "return dy * b")),
+        ours=neurons, literal=WeightGradientAsPrinted, check=check_weight_gradient,
     ),
     Formula(
         id="F20", places=("002 §4.3",), verdict="erratum",
@@ -83,6 +334,7 @@ ROWS = (
         zh="2–10–1 有隐藏层，已经不是线性回归；回归的输出层不应有激活函数：用 ReLU 就永远预测不出负值"
            "（文档 §5 的代码自己也没有用）。",
         lines=(Line(s5.network, "nn.Dense(10, 1, init=uniform, bias_init=uniform))"),),
+        ours=s5.network, literal=regression_with_activated_output, check=check_regression,
     ),
     Formula(
         id="F21", places=("003 §4.2",), verdict="erratum",
@@ -94,19 +346,22 @@ ROWS = (
         en="The next layer is fed Z, not f(Z). Without activations in between, all the layers together are one affine "
            "map.",
         zh="传给下一层的是 Z 而不是 f(Z)。中间没有激活函数，所有层合起来只是一个仿射变换。",
-        lines=(Line(s6.Network.forward, "A2 = F.sigmoid(second(X))"), Line(s6.Network.forward, "A3 = F.relu(third(A2))")),
+        lines=(Line(s6.Network.forward, "A2 = F.sigmoid(second(X))"),
+               Line(s6.Network.forward, "A3 = F.relu(third(A2))")),
+        ours=with_activations, literal=s6.without_activations, check=check_collapse,
     ),
     Formula(
         id="F22", places=("003 §4.3",), verdict="erratum",
-        formula="class = 1 where Y > 0.5, Y = max(0, z)",
-        latex=r"\mathrm{class} = 1\ \mathrm{where}\ Y > 0.5,\quad Y = \max(0, z)",
-        corrected="class = 1 where ŷ > 0.5, ŷ = σ(z)",
-        corrected_latex=r"\mathrm{class} = 1\ \mathrm{where}\ \hat y > 0.5,\quad \hat y = \sigma(z)",
+        formula="Y = max(0, z), Y > 0.5 → 1",
+        latex=r"Y = \max(0, z),\quad Y > 0.5 \rightarrow 1",
+        corrected="ŷ = σ(z), ŷ > 0.5 → 1",
+        corrected_latex=r"\hat y = \sigma(z),\quad \hat y > 0.5 \rightarrow 1",
         en="0.5 is a threshold for a probability, so for a sigmoid, with which the document's own code ends. A ReLU's "
            "output may be any number ≥ 0, and 0 is all it gives where z is negative.",
         zh="0.5 是概率的阈值，适用于 sigmoid 输出（文档自己的代码正是以 sigmoid 结尾）。"
            "ReLU 的输出可以是任何非负数，z 为负时则一律是 0。",
-        lines=(Line(s6.Network.forward, "return F.sigmoid(fourth(A3))"),
+        lines=(Line(Sigmoid.forward, "return np.where(x >= 0, 1, e) / (1 + e)"),
                Line(metrics._labels_of_probabilities, "return (values > 0.5).astype(np.int64)")),
+        ours=F.sigmoid, literal=F.relu, check=check_threshold,
     ),
 )

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
+from tinygrad_zh.core import manual_seed
 from tinygrad_zh.documents.formulas.finding import Finding
 from tinygrad_zh.i18n import language
 
@@ -68,12 +70,12 @@ class Formula:
     latex: str
     en: str
     zh: str
+    lines: tuple[Line, ...]
+    ours: Any
+    literal: Any
+    check: Callable[[Any, Any], Iterable[Finding]]
     corrected: str = ""
     corrected_latex: str = ""
-    lines: tuple[Line, ...] = ()
-    ours: Any = None
-    literal: Any = None
-    check: Any = None
 
     @property
     def words(self) -> str:
@@ -82,4 +84,13 @@ class Formula:
 
     def findings(self) -> tuple[Finding, ...]:
         """What the live check finds, now."""
-        return tuple(self.check(self.ours, self.literal))
+        return self.findings_of(self.ours, self.literal)
+
+    def findings_of(self, ours: Any, literal: Any) -> tuple[Finding, ...]:
+        """The same of other functions. Drawn from seed 0, and without a trace in the caller's generator."""
+
+        def run() -> tuple[Finding, ...]:
+            manual_seed(0)
+            return tuple(self.check(ours, literal))
+
+        return copy_context().run(run)
