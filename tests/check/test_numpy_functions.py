@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pytest
 
+import tinygrad_zh as tz
 from tinygrad_zh.check import gradcheck
 
 RNG = np.random.default_rng(3)
@@ -34,6 +35,15 @@ def test_a_gradient_as_an_array_as_a_tuple_and_as_a_function():
     assert gradcheck(lambda x: (x**3).sum(), X, grad=3 * X**2)
     assert gradcheck(layer, X, W, B, grad=layer_gradient(X, W, B))
     assert gradcheck(layer, X, W, B, grad=layer_gradient)
+
+
+def test_a_gradient_may_be_asked_of_the_engine():
+    def backpropagated(x):
+        leaf = tz.tensor(x, requires_grad=True)
+        (leaf * leaf).sum().backward()
+        return leaf.grad.numpy()
+
+    assert gradcheck(lambda x: (x**2).sum(), X, grad=backpropagated)
 
 
 def test_a_number_and_a_list_are_arrays_too():
