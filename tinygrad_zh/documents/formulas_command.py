@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import difflib
 import re
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tinygrad_zh.documents.experiments import EXPERIMENTS
 from tinygrad_zh.documents.formulas import FORMULAS
 from tinygrad_zh.documents.formulas.terminal import print_checks, print_list, print_row
 from tinygrad_zh.i18n import language, text
@@ -23,15 +26,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     instead.add_argument("--check", action="store_true", help=text("cli.formulas.check"))
     instead.add_argument("--ops", action="store_true", help=text("cli.formulas.ops"))
     instead.add_argument("--edges", action="store_true", help=text("cli.formulas.edges"))
+    instead.add_argument("--experiment", action="store_true", help=text("cli.formulas.experiment"))
+    parser.add_argument("--seed", type=int, default=0, help=text("cli.formulas.seed"))
+    parser.add_argument("--out", type=Path, metavar="FILE", help=text("cli.formulas.out"))
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.out is not None and not arguments.experiment:
+        raise ValueError(text("cli.formulas.out_alone"))
     if arguments.edges:
         _edges()
     elif arguments.ops:
         _list_ops(all_ops())
     elif arguments.name is not None:
         return _show(arguments)
+    elif arguments.experiment:
+        _experiment("", arguments)
     elif arguments.check:
         return 1 if print_checks(FORMULAS) else 0
     else:
@@ -49,7 +59,14 @@ def _show(arguments: argparse.Namespace) -> int:
     if name in rows:
         if arguments.check:
             return 1 if print_checks([rows[name]]) else 0
+        if arguments.experiment:
+            _experiment(rows[name].id, arguments)
+            return 0
         print_row(rows[name], arguments.latex)
+        if rows[name].id in EXPERIMENTS:
+            print(text("cli.formulas.try_experiment", name=rows[name].id))
+    elif arguments.experiment:
+        _experiment(arguments.name, arguments)
     elif name in ops:
         _show_op(ops[name])
     else:
@@ -57,6 +74,17 @@ def _show(arguments: argparse.Namespace) -> int:
         near = ", ".join(shown[key] for key in difflib.get_close_matches(name, shown, 3, 0.4)) or "–"
         raise ValueError(text("cli.formulas.unknown", name=arguments.name, near=near))
     return 0
+
+
+def _experiment(name: str, arguments: argparse.Namespace) -> None:
+    """What training shows of a formula: measured, printed, and drawn into a file if one is named."""
+    if name not in EXPERIMENTS:
+        raise ValueError(text("cli.formulas.no_experiment", names=", ".join(EXPERIMENTS)))
+    experiment = import_module(EXPERIMENTS[name])
+    measured = experiment.measure(arguments.seed)
+    experiment.show(measured)
+    if arguments.out is not None:
+        print(text("cli.formulas.drawn", path=experiment.draw(measured, arguments.out)))
 
 
 def _edges() -> None:
