@@ -13,6 +13,8 @@ SUBCOMMANDS: dict[str, str] = {
     "bug": "tinygrad_zh.check.zoo.exercise",
     "steps": "tinygrad_zh.check.experiments.steps",
     "kink": "tinygrad_zh.check.experiments.kink",
+    "depth": "tinygrad_zh.check.experiments.depth",
+    "ulp": "tinygrad_zh.check.experiments.ulp",
 }
 """{name: module}. A module has `add_arguments(parser)` and `run(arguments)`, which returns the exit status; its words
 are in the catalogue under cli.check.<name>.help."""

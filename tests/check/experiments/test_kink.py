@@ -54,6 +54,7 @@ def test_verdicts_and_conventions():
 def test_a_smooth_function_with_a_kink_in_its_slope():
     assert (FOUND["x|x|", 0.0].left, FOUND["x|x|", 0.0].right) == (0, 0)
     assert FOUND["x|x|", 0.0].said["ladder"] == pytest.approx(0, abs=1e-12)
+    assert FOUND["x|x|", AT[1]].left == FOUND["x|x|", AT[1]].right == 2e-6
     assert FOUND["x|x|", AT[1]].said["ladder"] == pytest.approx(2e-6)
 
 
@@ -72,4 +73,5 @@ def test_the_command(language, said, tmp_path, capsys):
     assert said in " ".join(out.split()) and " -0 " not in out
     rows = list(csv.DictReader(path.with_suffix(".csv").open(encoding="utf-8")))
     assert len(rows) == len(FUNCTIONS) * (len(STEPS) + 2)
+    assert (rows[2]["at"], rows[2]["beside"][:5]) == ("0.5", "0.631")
     assert [rows[0]["function"], rows[0]["at"], rows[0]["beside"]] == ["relu(x)", "1.0", "1.0"]
