@@ -5,20 +5,22 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, nullcontext
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_zh.check import diagnosis, directions
-from tinygrad_zh.check.differences import UNIT, Array, Line, ladder
+from tinygrad_zh.check.differences import UNIT, Array, Line, Slope, ladder
 from tinygrad_zh.check.directions import Direction
 from tinygrad_zh.check.problem import Problem, largest
 from tinygrad_zh.check.report import Comparison, Failure
-from tinygrad_zh.check.screening import SCREENS, Screen, Screening
+from tinygrad_zh.check.screening import SCREENS, Screening
 from tinygrad_zh.check.verdict import SAFETY, Claim, NotAnalyticError, Verdict, judge
 
+SMALL = 0.5  # inputs over whose own size f may vary
 ROUNDING = 1e-11  # of the largest claim: smaller ones may be the rounding of what cancels inside f
 
 Upstreams = Sequence[Sequence[Array]]
@@ -27,7 +29,7 @@ Moves = Callable[[Sequence[Array], Sequence[int], Collection[int], np.random.Gen
 
 def flat(arrays: Sequence[Array]) -> Array:
     """All values in one fresh vector."""
-    return np.concatenate([np.ravel(x) for x in arrays])
+    return arrays[0].flatten() if len(arrays) == 1 else np.concatenate([np.ravel(x) for x in arrays])
 
 
 def line(problem: Problem, upstreams: Array, direction: Direction, scale: float = 0.0) -> Line:
@@ -48,15 +50,20 @@ def evaluate(problem: Problem, direction: Direction, t: complex) -> Array | None
 
 
 def evaluate_complex(problem: Problem, points: Sequence[Array]) -> Array:
-    """f at a complex point. Raises NotAnalyticError where f takes no complex numbers or makes them real."""
+    """f at a complex point. Raises NotAnalyticError where f takes no complex numbers."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", np.exceptions.ComplexWarning)
-            values = flat(problem.value(points))
+        return flat(problem.value(points))
     except Exception as error:
         raise NotAnalyticError(f'gradcheck: method="complex" needs a function of complex numbers, and {problem.title} '
                                f'is none as it is written ({error}); use method="ladder"') from error
-    return values
+
+
+@contextmanager
+def strict() -> Iterator[None]:
+    """To make real numbers of complex ones is an error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", np.exceptions.ComplexWarning)
+        yield
 
 
 # ---- form
@@ -101,10 +108,12 @@ class Settings(NamedTuple):
 
 class Comparing:
     """The claims of one problem under comparison. rows: to which every comparison is added.
-    failed: inputs that need no comparison any more. point: the name of a special point."""
+    failed: inputs that need no comparison any more. point: the name of a special point. typical: the size of f's
+    gradients, beside which a slope is 0 where 0 is claimed."""
 
     def __init__(self, problem: Problem, settings: Settings, upstreams: Upstreams, claims: Sequence[Sequence[Array]],
-                 outputs: Sequence[Array], rows: list[Comparison], failed: Iterable[int], point: str = ""):
+                 outputs: Sequence[Array], rows: list[Comparison], failed: Iterable[int], point: str = "",
+                 typical: float = 0.0):
         self.problem = problem
         self.settings = settings
         self.upstreams = np.stack([flat(u) for u in upstreams])
@@ -112,13 +121,14 @@ class Comparing:
         self.outputs = outputs
         self.rows = rows
         self.point = point
+        self.typical = typical
         self.base = flat(problem.value([np.array(x) for x in problem.points]))
         self.rtol = max(settings.rtol, problem.tolerance)
         self.scale = max(problem.scale, largest(outputs))
+        self.extent = 32 * UNIT * (np.abs(self.upstreams) @ (np.abs(self.base) + self.scale))
         self.rounding = ROUNDING * np.array([largest(claim) for claim in claims])
         self.failed = set(failed)
         self.sampled: set[int] = set()
-        self.analytic = settings.method == "ladder"  # as far as is known
 
     def judge(self, direction: Direction) -> list[Verdict]:
         """One verdict for each upstream gradient."""
@@ -131,39 +141,52 @@ class Comparing:
 
     def judge_all(self, chosen: Sequence[Direction]) -> list[list[Verdict]]:
         """The verdicts of many directions: of most by the screens, of the others one by one."""
-        found: list[list[Verdict]] = [[] for _ in chosen]
-        if self.settings.method == "ladder" and chosen:
-            screening = Screening(partial(evaluate, self.problem), self.base, self.upstreams, self.scale)
-            claims = np.array([[direction.slope(claim) for claim in self.claims] for direction in chosen])
-            for screen in SCREENS:
-                left = [n for n, verdicts in enumerate(found) if not verdicts]
-                if screen is Screening.complex:
-                    left = [n for n in left if self.analytic and not chosen[n].dense]
-                with suppress(NotAnalyticError):
-                    passed = self._screened(screen, screening, [chosen[n] for n in left], claims[left])
-                    for n, verdicts in zip(left, passed, strict=True):
-                        found[n] = verdicts
-                    continue
-                self.analytic = False
-        return [verdicts or self.judge(direction) for verdicts, direction in zip(found, chosen, strict=True)]
+        found = self._screened(chosen) if self.settings.method == "ladder" and chosen else [[] for _ in chosen]
+        with strict() if self.settings.method == "complex" else nullcontext():
+            return [verdicts or self.judge(direction) for verdicts, direction in zip(found, chosen, strict=True)]
 
-    def _screened(self, screen: Screen, screening: Screening, chosen: Sequence[Direction],
-                  claims: Array) -> list[list[Verdict]]:
-        """The verdicts of the directions that pass this screen, and empty lists."""
-        lengths = np.array([8 * direction.first_step(self.problem.points, np.inf) for direction in chosen])
-        measured = screen(screening, chosen, lengths)
-        extent = 32 * UNIT * (screening.weights @ screening.size)
-        floor = extent / lengths[:, None] + self.rounding
-        relative = self.rtol * np.abs(measured.value)
-        tolerance = SAFETY * measured.error + relative + floor
-        telling = SAFETY * measured.error <= relative + floor
-        passed = (telling & (np.abs(claims - measured.value) <= tolerance)).all(axis=1)
+    def _screened(self, chosen: Sequence[Direction]) -> list[list[Verdict]]:
+        """The verdicts of the directions that pass a screen, and empty lists."""
         found: list[list[Verdict]] = [[] for _ in chosen]
-        columns = np.stack([claims, measured.value, measured.error, tolerance], axis=-1)
-        for n in np.flatnonzero(passed):
-            step = float(measured.step[n])
-            found[n] = [Verdict(True, "smooth", a, v, e, t, step, v, v) for a, v, e, t in columns[n].tolist()]
+        points = self.problem.points
+        screening = Screening(partial(evaluate, self.problem), self.base, self.upstreams, self.scale)
+        claims = np.array([[direction.slope(claim) for claim in self.claims] for direction in chosen])
+        sizes = np.array([[direction.norm(claim) for claim in self.claims] if direction.dense else row
+                          for direction, row in zip(chosen, np.abs(claims).tolist(), strict=True)])
+        sizes[sizes == 0] = self.typical
+        small = np.array([direction.size(points) for direction in chosen])
+        counts = np.array([direction.count for direction in chosen])
+        lengths = np.exp2(np.floor(np.log2(np.maximum(1, small) / counts) / 2))
+        for screen, by_size in SCREENS:
+            left = [n for n, verdicts in enumerate(found) if not verdicts]
+            if screen is Screening.complex:
+                left = [n for n in left if self.problem.analytic and not chosen[n].dense]
+            if by_size:
+                left = [n for n in left if 0 < small[n] < SMALL]
+                lengths = lengths * small
+            if not left:
+                continue
+            try:
+                with strict() if screen is Screening.complex else nullcontext():
+                    measured = screen(screening, [chosen[n] for n in left], lengths[left])
+            except NotAnalyticError:
+                self.problem.analytic = False
+                continue
+            for n, verdicts in self._passed(left, measured, claims[left], sizes[left], lengths[left]):
+                found[n] = verdicts
         return found
+
+    def _passed(self, left: Sequence[int], measured: Slope, claims: Array, sizes: Array,
+                lengths: Array) -> Iterator[tuple[int, list[Verdict]]]:
+        """The verdicts of those that a screen passes: the bar is small beside the gradient, and the claim agrees."""
+        floor = self.extent / lengths[:, None] + self.rounding
+        tolerance = SAFETY * measured.error + self.rtol * np.abs(measured.value) + floor
+        telling = SAFETY * measured.error <= self.rtol * np.maximum(np.abs(measured.value), sizes) + floor
+        passed = (telling & (np.abs(claims - measured.value) <= tolerance)).all(axis=1)
+        columns = np.stack([claims, measured.value, measured.error, tolerance], axis=-1)
+        for row in np.flatnonzero(passed).tolist():
+            step = float(measured.step[row])
+            yield left[row], [Verdict(True, "smooth", a, v, e, t, step, v, v) for a, v, e, t in columns[row].tolist()]
 
     def row(self, direction: Direction, verdicts: Sequence[Verdict]) -> Comparison:
         """What the report shows of a direction: the first upstream gradient that fails, or the first one."""
@@ -175,20 +198,25 @@ class Comparing:
                           verdict.numeric, verdict.error, verdict.tolerance, verdict.step, verdict.kind, verdict.left,
                           verdict.right, verdict.passed, self.point, x.item(part) if element is not None else math.nan)
 
+    def plain(self, chosen: Sequence[Direction]) -> bool:
+        """Whether f is smooth in these directions, and the claim is right."""
+        rows = [self.row(*found) for found in zip(chosen, self.judge_all(chosen), strict=True)]
+        self.rows.extend(rows)
+        return all(row.passed and row.verdict == "smooth" for row in rows)
+
     def one_by_one(self, chosen: Sequence[Sequence[int]]) -> Iterator[Failure]:
         """Move one element at a time; what an input's elements have in common is its diagnosis."""
-        for i, positions in enumerate(chosen):
-            if i in self.failed:
-                continue
-            if len(positions) < self.problem.points[i].size:
-                self.sampled.add(i)
-            moves = [Direction({i: j}) for j in positions]
-            verdicts = self.judge_all(moves)
-            rows = [self.row(*each) for each in zip(moves, verdicts, strict=True)]
+        usable = [i for i in range(len(chosen)) if i not in self.failed]
+        self.sampled |= {i for i in usable if len(chosen[i]) < self.problem.points[i].size}
+        moves = [Direction({i: j}) for i in usable for j in chosen[i]]
+        found = iter(zip(moves, self.judge_all(moves), strict=True))
+        for i in usable:
+            each = list(islice(found, len(chosen[i])))
+            rows = [self.row(direction, verdicts) for direction, verdicts in each]
             self.rows.extend(rows)
             if not all(row.passed for row in rows):
                 self.failed.add(i)
-                yield self._diagnosed(i, positions, verdicts, rows)
+                yield self._diagnosed(i, chosen[i], [verdicts for _, verdicts in each], rows)
 
     def _diagnosed(self, i: int, positions: Sequence[int], verdicts: Sequence[Sequence[Verdict]],
                    rows: Sequence[Comparison]) -> Failure:
@@ -236,9 +264,9 @@ class Comparing:
 
     def _without_complex(self, direction: Direction) -> Iterator[Failure]:
         """If complex steps passed the elements of a direction that fails: the elements again, by real ones."""
-        if not self.analytic:
+        if not self.problem.analytic:
             return
-        self.analytic = False
+        self.problem.analytic = False
         moving = {self.problem.names[i] for i in direction.parts}
         old = [row for row in self.rows if row.name in moving and row.element is not None]
         chosen: list[list[int]] = [[] for _ in self.problem.points]

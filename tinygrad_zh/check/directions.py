@@ -3,6 +3,7 @@ elements together. 检验方向"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,20 +35,34 @@ class Direction:
                 moved[i] = points[i] + t * part
         return moved
 
+    @property
+    def count(self) -> int:
+        """How many elements move."""
+        return sum(1 if isinstance(part, int) else part.size for part in self.parts.values())
+
     def slope(self, gradients: Sequence[Array]) -> float:
         """Σ g d."""
-        return sum(float(gradients[i].flat[part] if isinstance(part, int) else (gradients[i] * part).sum())
-                   for i, part in self.parts.items())
+        total = 0.0
+        for i, part in self.parts.items():
+            total += gradients[i].item(part) if isinstance(part, int) else float((gradients[i] * part).sum())
+        return total
 
-    def first_step(self, points: Sequence[Array], largest: float) -> float:
-        """Where a ladder along this direction starts: an eighth, more where x is large, less where many move."""
-        many = sum(1 if isinstance(part, int) else part.size for part in self.parts.values())
-        return power_of_two(min(0.125 * max(1.0, self.size(points)) ** 0.5, largest) / many**0.5)
+    def norm(self, gradients: Sequence[Array]) -> float:
+        """√Σ (g d)²."""
+        return math.hypot(*(gradients[i].item(part) if isinstance(part, int) else np.linalg.norm(gradients[i] * part)
+                            for i, part in self.parts.items()))
 
     def size(self, points: Sequence[Array]) -> float:
         """The largest |x| that moves."""
-        return max(float(np.abs(points[i].flat[part] if isinstance(part, int) else points[i]).max())
-                   for i, part in self.parts.items())
+        largest = 0.0
+        for i, part in self.parts.items():
+            here = abs(points[i].item(part)) if isinstance(part, int) else float(np.abs(points[i]).max())
+            largest = max(largest, here)
+        return largest
+
+    def first_step(self, points: Sequence[Array], largest: float) -> float:
+        """Where a ladder along this direction starts: an eighth, more where x is large, less where many move."""
+        return power_of_two(min(0.125 * max(1.0, self.size(points)) ** 0.5, largest) / self.count**0.5)
 
 
 def elements(gradients: Sequence[Array], limits: int | Sequence[int], rng: np.random.Generator) -> list[list[int]]:

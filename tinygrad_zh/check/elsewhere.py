@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,13 +11,14 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_zh.check import diagnosis, directions, hygiene, special
-from tinygrad_zh.check.comparing import Comparing, Settings, check_form, measured
+from tinygrad_zh.check.comparing import Comparing, Moves, Settings, check_form, measured
 from tinygrad_zh.check.differences import Array
+from tinygrad_zh.check.directions import Direction
 from tinygrad_zh.check.problem import Problem, Pull, RaisedError
 from tinygrad_zh.check.report import Comparison, Failure
 from tinygrad_zh.check.upstream import upstreams_of
 
-MORE = 16  # elements of each input that are looked at where f is not smooth
+FEW = 16  # elements of each input that are looked at where f is not smooth
 SHOWN = 50  # numbers of an input; of longer ones only the first and the last are shown
 
 
@@ -37,8 +39,10 @@ class Elsewhere:
         self.problem = problem
         self.settings = settings
         self.rows = rows
+        self.typical = max((abs(row.analytic) for row in rows if math.isfinite(row.analytic)), default=0.0)
         self.points: list[str] = []
         self.outside: list[str] = []
+        self.upstream: Sequence[Array] = ()
 
     def findings(self) -> Iterator[Failure]:
         """What is wrong there; what is wrong at several points is said once."""
@@ -78,46 +82,50 @@ class Elsewhere:
             self.outside.append(name)
 
     def _at(self, place: Place) -> Iterator[Failure]:
-        problem = place.problem
-        upstreams = upstreams_of(problem, place.outputs, self.settings.upstream, self.settings.rng)[:1]
+        problem, upstream = place.problem, self._upstream(place)
         try:
-            claims = [np.array(g) for g in place.pull(upstreams[0])]
-            malformed = check_form(problem, claims, lambda i: measured(problem, upstreams, i))
+            claims = [np.array(g) for g in place.pull(upstream)]
+            malformed = check_form(problem, claims, lambda i: measured(problem, [upstream], i))
             yield from malformed.values()
             if malformed:
                 return
+
+            def comparing(rows: list[Comparison]) -> Comparing:
+                return Comparing(problem, self.settings, [upstream], [claims], place.outputs, rows, (), place.name,
+                                 self.typical)
+
             rows: list[Comparison] = []
-
-            def comparing() -> Comparing:
-                rows.clear()
-                return Comparing(problem, self.settings, upstreams, [claims], place.outputs, rows, (), place.name)
-
-            found = list(quickly(comparing(), claims, rows, self.settings.rng))
-            if found:
-                found = list(thoroughly(comparing(), claims, self.settings)) or found
+            if not comparing(rows).plain(first_look(problem.points, claims, self.settings.rng)):
+                rows = []
+                few = directions.elements(claims, FEW, self.settings.rng)
+                found = compared(comparing(rows), few, directions.joint)
+                if found:
+                    rows = []
+                    many = directions.elements(claims, self.settings.max_elements, self.settings.rng)
+                    found = compared(comparing(rows), many, directions.dense) or found
+                yield from found
             self.rows += rows
-            yield from found
-            yield from hygiene.zero_gives_zero(problem, upstreams[0], claims)
         except RaisedError as raised:
             yield Failure("raised", "", *diagnosis.diagnose_error(raised.error))
 
-
-def quickly(comparing: Comparing, claims: Sequence[Array], rows: Sequence[Comparison],
-            rng: np.random.Generator) -> Iterator[Failure]:
-    """All inputs together, and the elements that are special; more of them where f is not smooth."""
-    yield from comparing.together(directions.joint)
-    points = comparing.problem.points
-    chosen = [special.worth_a_look(x, g) for x, g in zip(points, claims, strict=True)]
-    if not rows or any(row.verdict != "smooth" for row in rows):
-        more = directions.elements(claims, MORE, rng)
-        chosen = [sorted({*some, *others}) for some, others in zip(chosen, more, strict=True)]
-    yield from comparing.one_by_one(chosen)
+    def _upstream(self, place: Place) -> Sequence[Array]:
+        """The same one everywhere, where the outputs keep their shapes."""
+        if [u.shape for u in self.upstream] != [y.shape for y in place.outputs]:
+            self.upstream, *_ = upstreams_of(place.problem, place.outputs, self.settings.upstream, self.settings.rng)
+        return self.upstream
 
 
-def thoroughly(comparing: Comparing, claims: Sequence[Array], settings: Settings) -> Iterator[Failure]:
-    """As at the given inputs, for the diagnosis."""
-    yield from comparing.one_by_one(directions.elements(claims, settings.max_elements, settings.rng))
-    yield from comparing.together(directions.dense)
+def first_look(points: Sequence[Array], claims: Sequence[Array], rng: np.random.Generator) -> list[Direction]:
+    """All inputs at once, and one element of each: one whose claim is no number, or else the one nearest to 0."""
+    finite = [np.isfinite(claim) for claim in claims]
+    moves = directions.joint(points, [i for i, all_ in enumerate(finite) if all_.all()], (), rng)
+    moves += [Direction({i: int(np.argmin(np.abs(x) if ok.all() else ok))})
+              for i, (x, ok) in enumerate(zip(points, finite, strict=True)) if x.size]
+    return moves
+
+
+def compared(comparing: Comparing, chosen: Sequence[Sequence[int]], moves: Moves) -> list[Failure]:
+    return [*comparing.one_by_one(chosen), *comparing.together(moves)]
 
 
 def _bytes(inputs: Sequence[Array]) -> bytes:

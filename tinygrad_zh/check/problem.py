@@ -47,6 +47,7 @@ class Problem:
     dtypes: list[np.dtype[Any]]
     fixed = False  # whether the claim is for one upstream gradient only
     scale = 0.0  # of what may cancel inside f, beyond the size of its outputs
+    analytic = True  # as far as is known, so that complex steps measure slopes
     tolerance = 0.0  # relative, where the claimed gradient itself is of low precision
 
     @property
@@ -102,7 +103,7 @@ class TensorProblem(Problem):
     def outputs(self, leaves: Sequence[Tensor]) -> list[Tensor]:
         """The floating outputs without those that are constants by design, as batch norm's running statistics."""
         given = iter(leaves)
-        result = self.function(*[next(given) if c is None else c for c in self.constants])
+        result = self.function(*(next(given) if c is None else c for c in self.constants))
         outputs = list(result) if isinstance(result, (tuple, list)) else [result]
         for y in outputs:
             if not isinstance(y, Tensor):

@@ -38,11 +38,11 @@ def _with_zeros(x: Array, offsets: Array) -> Array:
 
 
 def large(x: Array) -> Array:
-    return 40 * x
+    return np.asarray(40 * x)  # a 0-d array times a number is a scalar, which cannot be moved
 
 
 def small(x: Array) -> Array:
-    return 1e-4 * x
+    return np.asarray(1e-4 * x)
 
 
 CHANGES: dict[str, Change] = {"one_zero": one_zero, "more_zeros": more_zeros, "large": large, "small": small}
@@ -79,17 +79,6 @@ def points(inputs: Sequence[Array], names: Sequence[str]) -> Iterator[tuple[Poin
 
 def _alone(name: str, change: Change, inputs: Sequence[Array], names: Sequence[str]) -> list[Point]:
     return [Point(f"{name}({names[i]})", [*inputs[:i], change(x), *inputs[i + 1:]]) for i, x in enumerate(inputs)]
-
-
-def worth_a_look(x: Array, claim: Array) -> list[int]:
-    """Flat positions in one input: a zero, the maximum, what is claimed to be largest, what is claimed to be no number.
-    """
-    if not x.size:
-        return []
-    size = np.abs(claim)
-    places = [np.argmin(np.abs(x)), np.argmax(x), np.argmax(np.where(np.isfinite(size), size, -1)),
-              np.argmin(np.isfinite(size))]
-    return sorted({int(place) for place in places})
 
 
 def repeated(constants: Sequence[Array | None], inputs: Sequence[Array]) -> list[Array | None] | None:
