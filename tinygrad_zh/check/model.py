@@ -121,7 +121,7 @@ def shares(sizes: Sequence[int], samples: int) -> list[int]:
 
 
 def loss_of(model: Module, batch: Sequence[Any], loss: Callable[[Any, Any], Tensor], w: Tensor) -> Callable[[], Tensor]:
-    """The loss of the batch, its floating data in the dtype that the parameter w has at the moment."""
+    """The loss of the batch, its floating data in the precision that the parameter w has at the moment."""
     if not isinstance(batch, (tuple, list)) or len(batch) < 2:
         raise TypeError("check_model: batch is (inputs, targets), or (inputs, …, targets) for a model of several "
                         f"inputs, not {type(batch).__name__}{f' of {len(batch)}' if isinstance(batch, tuple) else ''}")
@@ -136,7 +136,7 @@ def loss_of(model: Module, batch: Sequence[Any], loss: Callable[[Any, Any], Tens
         return [None if x is None else leaf(x) for x in inputs], targets
 
     def function() -> Tensor:
-        inputs, targets = data(w.dtype)
+        inputs, targets = data(np.finfo(w.dtype).dtype)
         return loss(model(*inputs), targets)
 
     return function

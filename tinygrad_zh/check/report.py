@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tinygrad_zh.i18n import display_width, pad, text
+from tinygrad_zh.plot.gradients import gradient_report
 
 Plain = dict[str, Any]
 
@@ -103,7 +106,7 @@ class Failure:
         return f"{self.subject}: {words}" if self.subject else words
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Report:
     """What a gradient check found; true if all is well. 中文：梯度检验报告。
 
@@ -134,6 +137,17 @@ class Report:
         """The rows as dictionaries of plain values, for pandas or a CSV file."""
         return [asdict(row) | {"relative_error": row.relative_error} for row in self.comparisons]
 
+    def plot(self, path: str | os.PathLike[str]) -> Path:
+        """Draw the report, with a .csv of its rows beside it: `plot.gradient_report`. 中文：画出检验报告。
+
+        Where only special points show what is wrong, the first of them is drawn.
+        """
+        points = [row.point for row in self.comparisons if not row.passed]
+        point = points[0] if points and "" not in points else ""
+        rows = [row for row in self.table() if row["point"] == point]
+        title = [self._verdict(), *_listed([f"✗ {failure}" for failure in self.failures], 3)]
+        return gradient_report(rows, path, title="\n".join(title))
+
     def to_json(self) -> str:
         """The whole report as JSON; infinities and nan are the strings "inf", "-inf" and "nan"."""
         return json.dumps(_spelled(asdict(self)), ensure_ascii=False, indent=1)
@@ -150,8 +164,7 @@ class Report:
     def __str__(self) -> str:
         here = [row for row in self.comparisons if not row.point]
         elements = sum(row.element is not None for row in here)
-        verdict = text("check.passed") if self else text("check.failed", number=len(self.failures))
-        lines = [text("check.heading", title=self.title, verdict=verdict),
+        lines = [self._verdict(),
                  text("check.extent", elements=elements, directions=len(here) - elements,
                       method=self.method, order=self.order)]
         if self.points or self.outside:
@@ -168,6 +181,18 @@ class Report:
         more = [_more(len(inputs) - LISTED)] if len(inputs) > LISTED else []
         return "\n".join([*lines, "", *_columns(rows), *more])
 
+    def __repr__(self) -> str:
+        """One line: what pytest shows of `assert gradcheck(…)`."""
+        return f"<{'; '.join([self._verdict(), *map(str, self.failures)])}>"
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:
+        """What a notebook shows."""
+        printer.text(str(self))
+
+    def _verdict(self) -> str:
+        verdict = text("check.passed") if self else text("check.failed", number=len(self.failures))
+        return text("check.heading", title=self.title, verdict=verdict)
+
     def _by_input(self) -> list[list[Comparison]]:
         """The rows of each input, the worst first, and the worst input first."""
         groups: dict[str, list[Comparison]] = {}
@@ -177,8 +202,8 @@ class Report:
         return list(groups.values())
 
 
-def _listed(lines: list[str]) -> list[str]:
-    return lines if len(lines) <= LISTED else [*lines[:LISTED], _more(len(lines) - LISTED)]
+def _listed(lines: list[str], most: int = LISTED) -> list[str]:
+    return lines if len(lines) <= most else [*lines[:most], _more(len(lines) - most)]
 
 
 def _point(point: str) -> str:

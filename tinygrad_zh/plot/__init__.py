@@ -1,4 +1,4 @@
-"""Pictures of a training run and of attention, each with a CSV of the same figures beside it. 绘图
+"""Pictures of a training run, of attention and of gradient checks, each with a CSV of its figures beside it. 绘图
 
 They need matplotlib (`pip install "tinygrad-zh[plot]"`), which is imported when a picture is drawn, and no
 display. Text is in the language in force, or in English where no Chinese font is found.
@@ -11,5 +11,14 @@ from tinygrad_zh.plot.confusion import confusion_matrix
 from tinygrad_zh.plot.curves import loss_curve
 from tinygrad_zh.plot.digits import misread_digits
 from tinygrad_zh.plot.fonts import chinese_font
+from tinygrad_zh.plot.gradients import gradient_report
 
-__all__ = ["attention_map", "attention_over_text", "chinese_font", "confusion_matrix", "loss_curve", "misread_digits"]
+__all__ = [
+    "attention_map",
+    "attention_over_text",
+    "chinese_font",
+    "confusion_matrix",
+    "gradient_report",
+    "loss_curve",
+    "misread_digits",
+]
