@@ -136,7 +136,8 @@ def test_no_op_of_a_right_model_is_to_blame(case):
     parameters = parameters_of(model)
     function = loss_of(model, batch, loss, next(iter(parameters.values())))
     tensors = tuple(parameters.values())
-    problem = TensorProblem(substituted(single(function), tensors), [w.array for w in tensors], "loss", list(parameters))
+    arrays = [w.array for w in tensors]
+    problem = TensorProblem(substituted(single(function), tensors), arrays, "loss", list(parameters))
     problem.value(problem.points)
     found = ops_to_blame(problem, set(), {}, seed=0, dtype=np.dtype(np.float32))
     assert [failure.diagnosis for failure in found] == ["no_op"], "\n".join(map(str, found))
@@ -195,6 +196,14 @@ def test_a_parameter_that_is_not_used_is_a_warning():
     with in_language("zh"):
         assert "! 层 spare (Dense) 的参数 W: 梯度处处为 0，这没有错" in str(report)
     assert Report.from_json(report.to_json()).warnings == report.warnings
+
+
+def test_a_shared_parameter_belongs_to_the_first_of_its_layers():
+    model = dense()
+    model.spare, model.again = nn.Dense(2, 2, bias=False), nn.Dense(2, 2, bias=False)
+    model.again.W = model.spare.W
+    report = check_model(model, VECTOR_BATCH, F.cross_entropy)
+    assert [(w.name, w.layer) for w in report.warnings] == [("spare.W", "spare (Dense)")]
 
 
 # ---- wrong ones
@@ -294,6 +303,14 @@ class WrongByChance(tz.Op):
 
     def backward(dy, y, draw):
         return dy * (1 - y * y) * np.where(draw > 0.5, 2, 1)
+
+
+class Sum(tz.Op):
+    def forward(*xs):
+        return sum(xs)
+
+    def backward(dy, xs):
+        return tuple(dy * (i != 1) for i in range(len(xs)))
 
 
 class HalfTheLoss(tz.Op):
@@ -419,6 +436,51 @@ def test_two_ops_are_both_named():
     assert {op for op, _, _ in blamed(report)} == {"Slanted", "WrongAbove2"}
 
 
+def test_only_ops_between_the_wrong_parameters_and_the_loss_are_suspects():
+    a, b = tz.tensor([1.0, 3.0], requires_grad=True), tz.tensor([1.0, 3.0], requires_grad=True)
+
+    def loss(a, b):
+        return (Slanted(a) + WrongAbove2(b)).sum()
+
+    problem = TensorProblem(loss, [a.numpy(), b.numpy()], "loss", ["a", "b"])
+    problem.value(problem.points)
+
+    def found(*wrong):
+        return [failure.op for failure in ops_to_blame(problem, wrong, {}, seed=0, dtype=np.dtype(np.float64))]
+
+    assert found("a") == ["Slanted"]
+    assert found("b") == ["WrongAbove2"]
+    assert found("a", "b") == found() == ["WrongAbove2", "Slanted"]
+
+
+def test_an_op_and_a_parameter_of_the_model_itself():
+    class Root(nn.Module):
+        def __init__(self):
+            self.w = nn.parameter(np.ones((6, 3), np.float32))
+
+        def forward(self, x):
+            return Slanted(x @ self.w)
+
+    report = check_model(Root(), VECTOR_BATCH, F.cross_entropy)
+    assert [(f.op, f.name, f.layer) for f in report.failures] == [("Slanted", "x", "Root"), ("", "w", "Root")]
+    with in_language("en"):
+        assert "✗ parameter w in layer Root: off by" in str(report)
+
+
+def test_an_op_whose_result_is_not_used_is_not_to_blame():
+    def forward(x):
+        Slanted(x)
+        return x * x.detach()
+
+    report = check_model(dense(Apply(forward)), VECTOR_BATCH, F.cross_entropy)
+    assert report.failures[0].diagnosis == "no_op"
+
+
+def test_an_op_of_any_number_of_inputs():
+    report = check_model(dense(Apply(lambda x: Sum(x, x * 2, F.tanh(x)))), VECTOR_BATCH, F.cross_entropy)
+    assert blamed(report) == {("Sum", "1 (Apply)", "xs[1]")}
+
+
 def test_where_no_op_is_to_blame_it_says_so():
     report = check_model(dense(Apply(lambda x: x * x.detach())), VECTOR_BATCH, F.cross_entropy)
     assert blamed(report) == set()
@@ -498,13 +560,17 @@ def test_ctrl_c_ends_it_after_the_evaluation_in_hand():
 
 
 def test_ctrl_c_while_the_op_is_searched_for_counts_too(monkeypatch):
+    asked = []
+
     def of(tape, kind):
-        signal.raise_signal(signal.SIGINT)
+        if not asked:
+            asked.append(signal.raise_signal(signal.SIGINT))
         return [line for line in tape if line.kind == kind]
 
     monkeypatch.setattr(Tape, "of", of)
     with pytest.raises(KeyboardInterrupt):
         check_model(dense(Apply(Slanted)), VECTOR_BATCH, F.cross_entropy)
+    assert asked
 
 
 # ---- bad calls
@@ -547,8 +613,10 @@ tz.check.check_model(tz.nn.Dense(6, 3), batch, tz.functional.cross_entropy, prog
 """
 
 
-def test_a_bar_on_a_terminal_that_goes_away():
-    out, shown = on_a_terminal(SCRIPT, "auto")
+@pytest.mark.parametrize("evaluations", [7, 0])  # an estimate, which may be too low
+def test_a_bar_on_a_terminal_that_goes_away(evaluations):
+    start = f"from tinygrad_zh.check import model; model.EVALUATIONS = {evaluations}"
+    out, shown = on_a_terminal(start + SCRIPT, "auto")
     assert out == ""
     counts = [(int(n), int(total)) for n, total in re.findall(r"checking gradients \S* *\S* (\d+)/(\d+)", shown)]
     assert counts

@@ -119,6 +119,24 @@ def test_a_parameter_that_is_cut_off():
     w = tz.tensor([1.0, 2.0], requires_grad=True)
     report = check_parameters(lambda: (w.detach() * w.detach()).sum(), {"w": w})
     assert [f.diagnosis for f in report.failures] == ["no_op", "zero"]
+    assert not report.warnings
+
+
+def test_a_parameter_without_elements():
+    empty, w = tz.tensor(np.zeros((0, 3)), requires_grad=True), tz.tensor([1.0, 2.0], requires_grad=True)
+    report = check_parameters(lambda: (w * w).sum() + empty.sum(), {"empty": empty, "w": w})
+    assert report
+    assert not report.warnings
+
+
+def test_an_op_in_a_module_is_named_with_its_class():
+    class Layer(nn.Module):
+        def forward(self, x):
+            return HalvedReLU(x)
+
+    w, layer = tz.tensor([1.0, 2.0], requires_grad=True), Layer()
+    report = check_parameters(lambda: layer(w * w).sum(), {"w": w})
+    assert [(f.op, f.layer) for f in report.failures] == [("HalvedReLU", "Layer"), ("", "")]
 
 
 def test_a_shared_parameter_counts_once():

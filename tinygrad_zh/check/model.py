@@ -22,7 +22,7 @@ from tinygrad_zh.train.interrupt import Interruption
 from tinygrad_zh.train.progress import bar
 
 LEAST = 2  # elements of a parameter: the one with the largest gradient, and one anywhere
-EVALUATIONS = 7  # of the loss for one comparison, as a rule
+EVALUATIONS = 3  # of the loss for one comparison, as a rule
 
 
 def check_model(model: Module, batch: Sequence[Any], loss: Callable[[Any, Any], Tensor], *, samples: int = 100,
