@@ -123,6 +123,13 @@ def test_0d_and_empty_inputs(shape):
         passes(lambda x: F.sum(x * x), x, order=order)
 
 
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_number_beside_an_array_at_the_special_points(order):
+    """40 times a 0-d array is a NumPy scalar, which nobody can move."""
+    report = passes(F.mul, np.array(1.5), NORMAL, order=order)
+    assert {"large", "small", "ties"} <= set(report.points)
+
+
 def test_nothing_measured_is_no_worst():
     assert gradcheck(F.tanh, np.zeros((2, 0))).worst is None
 

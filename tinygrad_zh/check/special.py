@@ -55,7 +55,7 @@ def tied(arrays: Sequence[Array]) -> list[Array]:
     if not values.size:
         return list(arrays)
     levels = values[[values.size // 6, values.size // 2, -1 - values.size // 6]]
-    return [levels[np.abs(x[..., None] - levels).argmin(axis=-1)] for x in arrays]
+    return [np.asarray(levels[np.abs(x[..., None] - levels).argmin(axis=-1)]) for x in arrays]
 
 
 class Point(NamedTuple):
