@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from tests.check.broken import InMemoryOrder
 from tinygrad_zh import functional as F
 from tinygrad_zh.check import gradcheck
 from tinygrad_zh.check.differences import Line
 from tinygrad_zh.check.verdict import Claim, judge
+from tinygrad_zh.check.zoo.layout import InMemoryOrder
 
 SHAPES = {  # f, x, the kind, claims that fit, claims that do not
     "smooth": (math.sin, 0.0, "smooth", [1.0], [1 + 1e-6, -1.0, 0.0, math.inf, math.nan]),

@@ -76,8 +76,11 @@ def test_a_hint_tells_the_kind_and_where_it_shows(capsys):
 
 
 @pytest.mark.parametrize(("name", "words"), [
-    ("HalfTheSlope", "1/2 times"), ("StateOnTheOp", "another call"), ("SecondOrderHalf", "order 2"), ("Raises", "undefined"),
-])  # fmt: skip
+    ("HalfTheSlope", "1/2 times"),
+    ("StateOnTheOp", "another call"),
+    ("SecondOrderHalf", "order 2"),
+    ("Raises", "undefined"),
+])
 def test_the_check_is_run_and_its_report_shown(capsys, name, words):
     out = said(capsys, name, "--check", "--lang", "en")
     assert "FAILED" in out and words in out.partition("FAILED")[2]

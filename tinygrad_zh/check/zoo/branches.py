@@ -62,7 +62,7 @@ class ZeroIsNotNegative(Op):
 
 
 @planted(np.array([[3.0, 4.0, 0.0], [0.3, -0.2, 0.1]]),
-         right=lambda x: x * F.minimum(1.0 / F.norm(x, axis=1, keepdims=True), 1.0),
+         right=lambda x: x / F.maximum(F.norm(x, axis=1, keepdims=True), 1.0),
          cure="return np.where(n > 1, (dy - u * (dy * u).sum(axis=1, keepdims=True)) / n, dy)",
          en="Rows longer than 1 are shortened. A blend of two vectors had its arguments exchanged, so that the long "
             "rows were treated as short and the short ones as long. The fast mode of the checker let it pass.",

@@ -95,7 +95,7 @@ def _show_exercise(bug: Bug) -> None:
 
 
 def _show_arrays(bug: Bug, arrays: tuple[Any, ...]) -> None:
-    names = inspect.signature(bug.op.forward if bug.function is bug.op else bug.function).parameters
+    names = inspect.signature(bug.op.forward if bug.function == bug.op else bug.function).parameters
     for name, array in zip(names, arrays, strict=True):
         head = f"  {name} = "
         with np.printoptions(threshold=ELEMENTS, precision=4, suppress=True):

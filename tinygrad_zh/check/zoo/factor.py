@@ -220,7 +220,8 @@ class TemperatureForgotten(Op):
 MASK = np.array([[True, True, True, False, False], [True, True, True, True, True]])
 
 
-@planted(normal(2, 5, 3), MASK, right=lambda x, m: F.sum(x * m[:, :, None], axis=1) / F.sum(m, axis=1)[:, None],
+@planted(normal(2, 5, 3), MASK,
+         right=lambda x, m: F.sum(x * m[:, :, None], axis=1) / F.sum(m.astype(x.dtype), axis=1)[:, None],
          cure="return dy[:, None] * m[:, :, None] / m.sum(axis=1, dtype=dy.dtype)[:, None, None]",
          en="A mean over the words of a sentence: forward divides by how many there are, backward by the padded "
             "length. Short sentences teach too little.",

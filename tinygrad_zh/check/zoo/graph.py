@@ -87,7 +87,7 @@ class WeightsStopped(Op):
         return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
 
 
-@planted(normal(5), right=lambda x: F.sqrt(F.mean((x - F.mean(x)) * (x - F.mean(x)))),
+@planted(normal(5), right=F.std,
          call=lambda op: lambda x: F.sqrt(F.mean((x - stopped(op(x))) * x)),
          cure="d = x - op(x); return F.sqrt(F.mean(d * d))",
          en="A variance as mean((x − μ) x) with a stopped μ: the value is right, and the slope is that of another "

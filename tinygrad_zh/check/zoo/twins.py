@@ -11,8 +11,8 @@ from tinygrad_zh.core.op import Op
 
 class Arctan2(Op):
     """θ = atan2(y, x)
-    ∂L/∂y = ∂L/∂θ · x / (x² + y²)
-    ∂L/∂x = −∂L/∂θ · y / (x² + y²)
+    ∂L/∂y = ∂L/∂θ · x / (x² + y²), 0 at the origin
+    ∂L/∂x = −∂L/∂θ · y / (x² + y²), 0 at the origin
     中文：二元反正切
     """
 
@@ -22,10 +22,12 @@ class Arctan2(Op):
         return np.arctan2(y, x)
 
     def backward_y(dangle, y, x):
-        return dangle * x / (x * x + y * y)
+        square = x * x + y * y
+        return dangle * x / np.where(square > 0, square, 1)
 
     def backward_x(dangle, y, x):
-        return -dangle * y / (x * x + y * y)
+        square = x * x + y * y
+        return -dangle * y / np.where(square > 0, square, 1)
 
 
 class Inverse(Op):

@@ -17,6 +17,14 @@ def cumprod(x: Any) -> Any:
     return F.stack([F.prod(x[: i + 1]) for i in range(x.shape[0])])
 
 
+def sinc(x: Any) -> Any:
+    """sin x / x, near 0 by its series: there the quotient's slope would be the difference of two equal numbers."""
+    near = np.abs(np.asarray(x)) < 0.3
+    u = x * x
+    series = 1 - u / 6 * (1 - u / 20 * (1 - u / 42 * (1 - u / 72 * (1 - u / 110))))
+    return F.where(near, series, F.sin(x) / F.where(near, 1.0, x))
+
+
 @planted(normal(4), showing=(np.array([0.0, 2.0, -1.0]),), right=F.prod,
          threads=("pytorch #773", "tensorflow #3862", "tinygrad #17404"),
          cure="return dy * np.array([np.delete(x, i).prod() for i in range(len(x))])",
@@ -218,7 +226,7 @@ class ConstantTerm(Op):
 
 
 @planted(normal(4), showing=(np.array([0.0, 1.0]),),
-         right=lambda x: F.where(x == 0, 1.0, F.sin(x) / F.where(x == 0, 1.0, x)),
+         right=sinc,
          threads=("jax #1722",),
          cure="return dy * np.where(x == 0, 0, (x * np.cos(x) - np.sin(x)) / np.where(x == 0, 1, x) ** 2)",
          en="The forward is guarded at 0, the backward is not.",
