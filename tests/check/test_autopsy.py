@@ -95,6 +95,8 @@ def test_nan_that_was_given():
 def test_arguments_broadcast_and_attributes_do_not_disturb():
     found = autopsy(lambda a, b: a / b, np.ones((2, 3)), np.array([1.0, 1.0, 0.0]))
     assert (found.element, found.arguments) == ((0, 2), {"a": 1.0, "b": 0.0})
+    found = autopsy(lambda x: x * 2, np.array([1.0, 3e38], np.float32))  # which would fit into float64
+    assert (found.op, found.element, found.arguments) == ("Mul", (1,), {"a": float(np.float32(3e38)), "b": 2.0})
     found = autopsy(lambda x: F.pow(x, 0.5), np.array([4.0, -4.0]))
     assert (found.op, found.element, found.arguments) == ("Pow", (1,), {"x": -4.0})
 
@@ -110,6 +112,9 @@ def test_where_shapes_do_not_say_which_number_the_arrays_are_kept():
 
     found = autopsy(lambda x: Share(x), np.array([1.0, -1.0]))
     assert found.arguments["x"].tolist() == [1.0, -1.0]  # x = 1 alone would give 1
+    with in_language("en"):
+        assert "x of shape (2,), from −1 to 1" in str(found)
+        assert "dy = ∞, x of shape (2,), from 5 to 5" in str(autopsy(lambda x: F.sqrt(F.var(x)), np.full(2, 5.0)).then)
 
 
 def test_an_op_with_auxiliaries_and_one_backward_for_all_inputs():

@@ -200,7 +200,7 @@ def _told(tape: Tape, found: Found) -> dict[str, Any]:
     (number, element), line = found.at, tape[found.at[0]]
     forward = line if line.kind == "forward" else line.info["forward"]
     where = forward.info["where"] if forward is not None else None
-    file, row = where[:2] if where and where[0] != __file__ else ("", 0)
+    file, row = where[:2] if where and where[0] not in (__file__, "<string>") else ("", 0)
     named = _named(line)
     if found.phase == "input":
         arguments: Mapping[str, Any] = {named[found.output][0]: found.value}
@@ -233,7 +233,7 @@ def _alone(line: Line, found: Found) -> dict[str, float] | None:
     _, element = found.at
     shape = np.shape(line.outputs[found.output])
     try:
-        numbers = [np.broadcast_to(x, shape)[element] for x in line.arguments]
+        numbers = [x if type(x) in (float, int) else np.broadcast_to(x, shape)[element] for x in line.arguments]
         with np.errstate(all="ignore"):
             values = line.function(*numbers, **line.keywords)
         value = values[found.output] if isinstance(values, tuple) else values
@@ -264,6 +264,6 @@ def _number(value: float) -> str:
 def _spelled(arguments: Mapping[str, Any]) -> str:
     """Numbers as they are, arrays by shape and range."""
     return ", ".join(
-        f"{name} = {_number(x)}" if isinstance(x, float) else
+        f"{name} = {_number(np.asarray(x).item())}" if np.size(x) == 1 else
         text("check.autopsy.array", name=name, shape=x.shape, low=_number(x.min()), high=_number(x.max()))
         for name, x in arguments.items())

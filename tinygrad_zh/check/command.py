@@ -15,6 +15,8 @@ SUBCOMMANDS: dict[str, str] = {
     "kink": "tinygrad_zh.check.experiments.kink",
     "depth": "tinygrad_zh.check.experiments.depth",
     "ulp": "tinygrad_zh.check.experiments.ulp",
+    "precision": "tinygrad_zh.check.experiments.precision",
+    "nan": "tinygrad_zh.check.experiments.nan",
 }
 """{name: module}. A module has `add_arguments(parser)` and `run(arguments)`, which returns the exit status; its words
 are in the catalogue under cli.check.<name>.help."""
