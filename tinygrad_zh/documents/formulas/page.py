@@ -9,18 +9,22 @@ from pathlib import Path
 
 from tinygrad_zh.documents.formulas import FORMULAS, Finding, Formula, Line
 from tinygrad_zh.documents.formulas.terminal import mark, verdict
-from tinygrad_zh.i18n import in_language, text
+from tinygrad_zh.i18n import in_language, language, text
 
 FOLDER = Path("notebooks/pages")
 FILES = {"en": "formulas.md", "zh": "formulas.zh.md"}
+OTHER = {"en": "[中文](formulas.zh.md)", "zh": "[English](formulas.md)"}
 COLUMNS = ("formula", "verdict", "checked", "places", "code")
 
 
 def page() -> str:
     """The whole page, in the language in force, with what the checks find now."""
     findings = {row.id: row.findings() for row in FORMULAS}
-    return "\n".join([text("formulas.page.introduction", errata=sum(row.verdict == "erratum" for row in FORMULAS)), "",
-                      *table(findings), *(line for row in FORMULAS for line in section(row, findings[row.id]))]) + "\n"
+    errata = sum(row.verdict == "erratum" for row in FORMULAS)
+    lines = [text("formulas.page.introduction", errata=errata), "", OTHER[language()], "", *table(findings)]
+    for row in FORMULAS:
+        lines.extend(section(row, findings[row.id]))
+    return "\n".join(lines) + "\n"
 
 
 def table(findings: dict[str, tuple[Finding, ...]]) -> Iterator[str]:
@@ -54,7 +58,7 @@ def math(latex: str) -> list[str]:
     parts = latex.split(r",\quad ")
     if len(parts) == 1:
         return ["```math", latex, "```", ""]
-    return ["```math", r"\begin{aligned}", *(f"& {part} \\\\" for part in parts), r"\end{aligned}", "```", ""]
+    return ["```math", r"\begin{aligned}", " \\\\\n".join(f"& {part}" for part in parts), r"\end{aligned}", "```", ""]
 
 
 def link(line: Line) -> str:

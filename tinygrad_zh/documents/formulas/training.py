@@ -124,8 +124,9 @@ ROWS = (
         latex=r"W \sim U\left(-\frac{1}{\sqrt{n}}, \frac{1}{\sqrt{n}}\right)",
         corrected="Xavier (tanh): W ~ U(−√(6 / (fan_in + fan_out)), √(6 / (fan_in + fan_out))); "
                   "He (ReLU): Var W = 2 / fan_in",
-        corrected_latex=r"W \sim U\left(-\sqrt{\frac{6}{n_{in} + n_{out}}}, \sqrt{\frac{6}{n_{in} + n_{out}}}\right),"
-                        r"\quad \mathrm{ReLU:}\ \mathrm{Var}\,W = \frac{2}{n_{in}}",
+        corrected_latex=r"\mathrm{tanh:}\ W \sim U\left(-\sqrt{\frac{6}{n_{in} + n_{out}}}, "
+                        r"\sqrt{\frac{6}{n_{in} + n_{out}}}\right),\quad "
+                        r"\mathrm{ReLU:}\ \mathrm{Var}\,W = \frac{2}{n_{in}}",
         en="Glorot and Bengio (2010) derive another bound, for activations that are linear around 0, such as tanh; "
            "U(±1/√fan_in) is the heuristic that they improve on. For ReLU, He et al. (2015) derive variance 2/fan_in.",
         zh="Glorot 与 Bengio（2010）推导的是另一个界，针对在 0 附近近似线性的激活函数（如 tanh）；"
