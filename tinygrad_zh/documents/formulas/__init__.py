@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from tinygrad_zh.documents.formulas import activation, loss, named, network, training
+from tinygrad_zh.documents.formulas import activation, backpropagation, loss, named, network, training
 from tinygrad_zh.documents.formulas.finding import Finding
 from tinygrad_zh.documents.formulas.row import Formula, Line, Place
 
-FORMULAS: tuple[Formula, ...] = tuple(sorted(
-    (row for theme in (network, loss, activation, training, named) for row in theme.ROWS), key=lambda row: row.id))
+THEMES = (network, loss, activation, backpropagation, training, named)
+
+FORMULAS: tuple[Formula, ...] = tuple(sorted((row for theme in THEMES for row in theme.ROWS), key=lambda row: row.id))
 """All of them, F01 to F28."""
 
 __all__ = ["FORMULAS", "Finding", "Formula", "Line", "Place"]

@@ -68,7 +68,7 @@ def check_relu(ours: Function, literal: Function) -> Iterator[Finding]:
     x[:, 3] = -np.abs(x[:, 3])
     yield equal(ours(x), np.maximum(0, x))
     yield gradient("ReLU′(x) = 1 (x > 0), 0 (x < 0)", ours, x, formula=x > 0)
-    yield refuted("ReLU′(x) = 1 (x < 0)", literal, x, diagnosis="factor_missing")
+    yield refuted("ReLU′(x) ≠ 0 (x < 0)", literal, x, diagnosis="factor_missing")
 
 
 def check_sigmoid(ours: Function, literal: Function) -> Iterator[Finding]:

@@ -73,3 +73,9 @@ def close(a: Any, b: Any) -> bool:
 def normal(*shape: int, seed: int = 0) -> Array:
     """Ordinary numbers: a draw from N(0, 1)."""
     return np.asarray(philox(seed).normal(size=shape))
+
+
+def regression() -> tuple[Array, Array, Array]:
+    """w, X and y of a small linear regression; w is not its solution."""
+    X = normal(12, 3, seed=1)
+    return normal(3, 1), X, X @ normal(3, 1, seed=2) + 0.1 * normal(12, 1, seed=3)

@@ -1,4 +1,4 @@
-"""The rows of losses and their gradients: F02, F04, F08–F11, F23, F24."""
+"""The rows of losses: F02, F08–F11, F23."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh import functional as F
-from tinygrad_zh.core import Op
 from tinygrad_zh.derivatives import vjp
 from tinygrad_zh.documents import s8
 from tinygrad_zh.documents.formulas.finding import (
@@ -20,6 +19,7 @@ from tinygrad_zh.documents.formulas.finding import (
     measured,
     normal,
     refuted,
+    regression,
 )
 from tinygrad_zh.documents.formulas.row import Formula, Line
 from tinygrad_zh.ops import loss
@@ -34,23 +34,6 @@ from tinygrad_zh.ops.loss import (
 Function = Callable[..., Any]
 
 # ---- as the documents write them
-
-
-class OutputErrorAsPrinted(Op):
-    """J = ½ Σ (y − a)²
-    ∂J/∂a = y − a
-    中文：照文档写的输出误差 e₃ = y − a₃，符号相反
-
-    Document 000 §4.2 (F04), a counter-example: what F07 is to subtract is a − y.
-    """
-
-    def forward(a, y):
-        return 0.5 * ((y - a) ** 2).sum()
-
-    def backward_a(dJ, a, y):
-        return dJ * (y - a)
-
-    outputs = ("J",)
 
 
 def half_squared_error(p: Array, y: Array) -> Any:
@@ -101,13 +84,6 @@ def check_half_squared_error(ours: Function, literal: Function) -> Iterator[Find
     yield gradient("∂J/∂ŷ = ŷ − y", lambda p: ours(p, y), p, formula=p - y)
 
 
-def check_output_error(ours: Function, literal: Function) -> Iterator[Finding]:
-    """F04. The labels are integers, so they are constants, and small ones, which leave float32 alone."""
-    a, y = normal(5), np.array([0, 0, 1, 0, 0], np.int8)
-    yield gradient("∂J/∂a₃ = a₃ − y", ours, a, y, formula=a - y)
-    yield refuted("∂J/∂a₃ = y − a₃", literal, a, y, diagnosis="sign")
-
-
 def check_mean_squared_error(ours: Function, literal: Function) -> Iterator[Finding]:
     """F08."""
     n = 6
@@ -150,34 +126,12 @@ def check_binary_cross_entropy(ours: Function, literal: Function) -> Iterator[Fi
     yield gradient("∂CE/∂z = (ŷ − y) / n, ŷ = σ(z)", lambda z: ours(F.sigmoid(z), y), z, formula=(p - y) / len(y))
 
 
-def houses() -> tuple[Array, Array, Array]:
-    """w, X and y of a small linear regression."""
-    X = normal(12, 3, seed=1)
-    return normal(3, 1), X, X @ normal(3, 1, seed=2) + 0.1 * normal(12, 1, seed=3)
-
-
 def check_linear_cost(ours: Function, literal: Function) -> Iterator[Finding]:
     """F23."""
-    w, X, y = houses()
+    w, X, y = regression()
     yield equal(ours(w, X, y), literal(w[:, 0], X, y[:, 0]))
     yield gradient("∇J = −Σ (yᵢ − w·xᵢ) xᵢ", lambda w: ours(w, X, y), w,
                    grad=lambda w: s8.backpropagated(w, X, y))
-
-
-def check_linear_gradient(ours: s8.Gradient, literal: s8.Gradient) -> Iterator[Finding]:
-    """F24."""
-    w, X, y = houses()
-
-    def cost(w: Array) -> float:
-        return s8.cost(w, X, y)
-
-    yield gradient("∇J = −Σ (yᵢ − ŷᵢ) xᵢ", cost, w, grad=lambda w: ours(w, X, y))
-    yield refuted("∇J = Σ (yᵢ − ŷᵢ) xᵢ", cost, w, grad=lambda w: literal(w, X, y), diagnosis="sign")
-    alpha, steps = 1 / s8.largest_eigenvalue(X), 30
-    before = cost(w)
-    down, up = (cost(s8.descend(g, w, X, y, alpha, steps)) for g in (ours, literal))
-    yield measured(down < before, "descends", steps=steps, before=before, after=down)
-    yield measured(up > 1000 * before, "climbs", steps=steps, before=before, after=up)
 
 
 # ---- the rows
@@ -192,17 +146,6 @@ ROWS = (
         lines=(Line(HalfSquaredError.forward, "return 0.5 * ((t - p) ** 2).sum()"),
                Line(HalfSquaredError.backward_p, "return dy * (p - t)")),
         ours=F.half_squared_error, literal=half_squared_error, check=check_half_squared_error,
-    ),
-    Formula(
-        id="F04", places=("000 §4.2",), verdict="erratum",
-        formula="e₃ = y − a₃",
-        latex=r"e_3 = y - a_3",
-        corrected="∂J/∂a₃ = a₃ − y",
-        corrected_latex=r"\frac{\partial J}{\partial a_3} = a_3 - y",
-        en="The sign: y − a₃ is −∂J/∂a₃. Since the update F07 subtracts, the error has to be a₃ − y.",
-        zh="符号错误：y − a₃ 是 −∂J/∂a₃。更新公式 F07 用的是减号，误差就必须是 a₃ − y。",
-        lines=(Line(HalfSquaredError.backward_p, "return dy * (p - t)"),),
-        ours=HalfSquaredError, literal=OutputErrorAsPrinted, check=check_output_error,
     ),
     Formula(
         id="F08", places=("001 §2.5.1", "002 §4.2", "004 §4.1"), verdict="exact",
@@ -258,16 +201,5 @@ ROWS = (
         zh="线性模型的 F02 损失。",
         lines=(Line(s8.cost, "return F.half_squared_error(X @ w, y).item()"),),
         ours=s8.cost, literal=linear_cost, check=check_linear_cost,
-    ),
-    Formula(
-        id="F24", places=("004 §4.3",), verdict="erratum",
-        formula="∇J = Σᵢ (yᵢ − ŷᵢ) xᵢ",
-        latex=r"\nabla_w J = \sum_{i=1}^{n} (y_i - \hat y_i) \cdot x_i",
-        corrected="∇J = −Σᵢ (yᵢ − ŷᵢ) xᵢ",
-        corrected_latex=r"\nabla_w J = -\sum_{i=1}^{n} (y_i - \hat y_i) \cdot x_i",
-        en="The sign: as printed, the update F07 climbs, and J grows without bound.",
-        zh="符号错误：照文档所写，更新公式 F07 会一路上坡，J 无限增大。",
-        lines=(Line(s8.corrected, "return -X.T @ (y - X @ w)"),),
-        ours=s8.corrected, literal=s8.as_printed, check=check_linear_gradient,
     ),
 )

@@ -1,4 +1,4 @@
-"""The rows of layers and of what backpropagation takes through them: F01, F03, F05, F06, F18, F20–F22."""
+"""The rows of layers, their shapes and what makes a network of them: F01, F03, F06, F20–F22."""
 
 from __future__ import annotations
 
@@ -9,15 +9,12 @@ import numpy as np
 
 from tinygrad_zh import functional as F
 from tinygrad_zh import nn
-from tinygrad_zh.core import Op
 from tinygrad_zh.derivatives import vjp
 from tinygrad_zh.documents import s1, s5, s6
-from tinygrad_zh.documents.formulas.finding import Array, Finding, close, equal, gradient, measured, normal, refuted
+from tinygrad_zh.documents.formulas.finding import Array, Finding, equal, gradient, measured, normal
 from tinygrad_zh.documents.formulas.row import Formula, Line
 from tinygrad_zh.nn.layers import Dense
-from tinygrad_zh.ops.activation import ReLU, Sigmoid
-from tinygrad_zh.ops.arithmetic import Mul
-from tinygrad_zh.ops.linear import MatMul
+from tinygrad_zh.ops.activation import Sigmoid
 from tinygrad_zh.train import metrics
 
 Function = Callable[..., Any]
@@ -36,49 +33,9 @@ def relu_on_the_output() -> nn.Module:
     return nn.Sequential(s1.network(), nn.ReLU())
 
 
-class HiddenErrorAsPrinted(Op):
-    """z₂ = max(0, z₁) W
-    ∂L/∂z₁ = ∂L/∂z₂ · Wᵀ
-    ∂L/∂W = max(0, z₁)ᵀ · ∂L/∂z₂
-    中文：照文档反向传播的误差，漏掉了 f′(z)
-
-    Document 000 §4.2 (F05), a counter-example: where z₁ < 0, ∂L/∂z₁ is 0.
-    """
-
-    def forward(z1, W):
-        return np.maximum(0, z1) @ W
-
-    def backward_z1(dy, W):
-        return dy @ W.mT
-
-    def backward_W(dy, z1):
-        return np.maximum(0, z1).mT @ dy
-
-
 def shapes_as_printed(inputs: int, hidden: int, outputs: int) -> Shapes:
     """W₁₁, b₁₁, W₂₁, b₂₁: 000 §4.3, a counter-example. The outputs are not in it."""
     return (1, inputs), (inputs, 1), (1, hidden), (hidden, 1)
-
-
-class WeightGradientAsPrinted(Op):
-    """a = σ(w x)
-    ∂L/∂w = ∂L/∂a · σ′ · x · σ′
-    ∂L/∂x = ∂L/∂a · σ′ · w
-    中文：照文档计算的权重梯度，激活函数的导数乘了两遍
-
-    Document 002 §4.2 (F18), a counter-example. σ′ = a (1 − a).
-    """
-
-    outputs = ("a",)
-
-    def forward(w, x):
-        return 1 / (1 + np.exp(-w * x))
-
-    def backward_w(da, x, a):
-        return da * (a * (1 - a)) * x * (a * (1 - a))
-
-    def backward_x(da, w, a):
-        return da * (a * (1 - a)) * w
 
 
 def regression_with_activated_output() -> nn.Module:
@@ -101,20 +58,10 @@ def our_layer(x: Any, W: Any, b: Any) -> Any:
     return F.relu(dense(x))
 
 
-def hidden_layer(z1: Any, W: Any) -> Any:
-    """z₂ = max(0, z₁) W"""
-    return F.relu(z1) @ W
-
-
 def our_shapes(inputs: int, hidden: int, outputs: int) -> Shapes:
     """W₁, b₁, W₂, b₂ of a network of Dense layers, turned around for columns."""
     W1, b1, W2, b2 = nn.Sequential(Dense(inputs, hidden), Dense(hidden, outputs)).parameters()
     return W1.shape[::-1], (*b1.shape, 1), W2.shape[::-1], (*b2.shape, 1)
-
-
-def neurons(w: Any, x: Any) -> Any:
-    """a = σ(w x): neurons of one input each."""
-    return F.sigmoid(w * x)
 
 
 def with_activations(model: s6.Network, X: Any) -> Any:
@@ -158,40 +105,6 @@ def dead_outputs(model: nn.Module, x: Array, labels: Array) -> int:
     return dead
 
 
-def check_hidden_error(ours: Function, literal: Function) -> Iterator[Finding]:
-    """F05: one layer, then a network of three whose gradients are written out by hand."""
-    z, W = normal(4, 5), normal(5, 5, seed=1)
-    yield gradient("δₗ = (Wₗ₊₁ᵀ δₗ₊₁) ⊙ f′(zₗ)", ours, z, W)
-    yield refuted("δₗ = Wₗ₊₁ᵀ δₗ₊₁", literal, z, W, diagnosis="factor_missing")
-
-    x, y = normal(8, 6), normal(8, 2, seed=1)
-    Ws = [normal(n, m, seed=10 + n) for n, m in ((6, 5), (5, 4), (4, 2))]
-    bs = [normal(m, seed=m) for m in (5, 4, 2)]
-
-    def loss(W1: Any, b1: Any, W2: Any, b2: Any, W3: Any, b3: Any) -> Any:
-        return F.half_squared_error(F.relu(ours(ours(x @ W1 + b1, W2) + b2, W3) + b3), y)
-
-    expected = by_hand(x, y, Ws, bs)
-    found = vjp(loss, tuple(p for pair in zip(Ws, bs, strict=True) for p in pair))[1]
-    yield measured(all(g.any() and close(g, e) for g, e in zip(map(np.asarray, found), expected, strict=True)),
-                   "by_hand")
-
-
-def by_hand(x: Array, y: Array, Ws: list[Array], bs: list[Array]) -> list[Array]:
-    """∂J/∂W₁, ∂J/∂b₁, ∂J/∂W₂, … as the corrected F05 says it, summed over the samples; rows for columns."""
-    zs, activations = [], [x]
-    for W, b in zip(Ws, bs, strict=True):
-        zs.append(activations[-1] @ W + b)
-        activations.append(np.maximum(0, zs[-1]))
-    delta = (activations[-1] - y) * (zs[-1] > 0)
-    gradients: list[Array] = []
-    for i in (2, 1, 0):
-        gradients = [activations[i].T @ delta, delta.sum(axis=0), *gradients]
-        if i:
-            delta = (delta @ Ws[i].T) * (zs[i - 1] > 0)
-    return gradients
-
-
 def check_shapes(ours: Callable[..., Shapes], literal: Callable[..., Shapes]) -> Iterator[Finding]:
     """F06: both of the document's cases, 784–1000–10 and 1000–1000–10."""
     for inputs in (784, 1000):
@@ -208,14 +121,6 @@ def shapes_through(shapes: Callable[..., Shapes], inputs: int) -> list[tuple[int
         return [hidden.shape, (W2 @ hidden + b2).shape]
     except ValueError:
         return [hidden.shape, None]
-
-
-def check_weight_gradient(ours: Function, literal: Function) -> Iterator[Finding]:
-    """F18."""
-    w, x = normal(6), normal(6, seed=1)
-    a = 1 / (1 + np.exp(-w * x))
-    yield gradient("∂L/∂w = ∂L/∂a · f′(z) · x", ours, w, x, formula=a * (1 - a) * x)
-    yield refuted("∂L/∂w · f′(z)", literal, w, x, diagnosis="factor_twice")
 
 
 def check_regression(ours: Callable[[], nn.Module], literal: Callable[[], nn.Module]) -> Iterator[Finding]:
@@ -287,22 +192,6 @@ ROWS = (
         ours=softmax_on_the_output, literal=relu_on_the_output, check=check_output,
     ),
     Formula(
-        id="F05", places=("000 §4.2",), verdict="erratum",
-        formula="e₂ = W₃₂ᵀ e₃, e₁ = W₂₂ᵀ e₂",
-        latex=r"e_2 = W_{32}^{\top} e_3,\quad e_1 = W_{22}^{\top} e_2",
-        corrected="δ₃ = (a₃ − y) ⊙ f′(z₃), δₗ = (Wₗ₊₁ᵀ δₗ₊₁) ⊙ f′(zₗ), ∂J/∂Wₗ = δₗ aₗ₋₁ᵀ, ∂J/∂bₗ = δₗ",
-        corrected_latex=r"\delta_3 = (a_3 - y) \odot f'(z_3),\quad \delta_l = (W_{l+1}^{\top} \delta_{l+1}) \odot "
-                        r"f'(z_l),\quad \frac{\partial J}{\partial W_l} = \delta_l a_{l-1}^{\top},\quad "
-                        r"\frac{\partial J}{\partial b_l} = \delta_l",
-        en="The activation's derivative f′(z) is missing: with ReLU, an error would pass back through units that were "
-           "off. (Single entries, W₃₂ and W₂₂, are printed where whole matrices are meant.)",
-        zh="漏掉了激活函数的导数 f′(z)：用 ReLU 时，误差会穿过没有激活的神经元传回去。"
-           "（文中写的是单个元素 W₃₂、W₂₂，指的应是整个矩阵。）",
-        lines=(Line(ReLU.backward, "return np.where(y > 0, dy, 0)"), Line(MatMul.backward_a, "return dy @ b.mT"),
-               Line(MatMul.backward_b, "return a.mT @ dy")),
-        ours=hidden_layer, literal=HiddenErrorAsPrinted, check=check_hidden_error,
-    ),
-    Formula(
         id="F06", places=("000 §4.3",), verdict="erratum",
         formula="W₁₁: 1 × 784, b₁₁: 784; W₂₁: 1 × 1000, b₂₁: 1000",
         latex=r"W_{11} \in \mathbb{R}^{1 \times 784},\quad b_{11} \in \mathbb{R}^{784},\quad "
@@ -317,17 +206,6 @@ ROWS = (
         lines=(Line(Dense.__init__, 'self.W = initial("Dense", "W", init, (inputs, outputs))'),
                Line(Dense.__init__, 'self.b = initial("Dense", "b", bias_init, (outputs,)) if bias else None')),
         ours=our_shapes, literal=shapes_as_printed, check=check_shapes,
-    ),
-    Formula(
-        id="F18", places=("002 §4.2", "002 §4.3"), verdict="erratum",
-        formula="∇w = ∂L/∂w · f′(z)",
-        latex=r"\nabla w = \frac{\partial L}{\partial w} \cdot f'(z)",
-        corrected="∇w = ∂L/∂w = ∂L/∂a · f′(z) · x",
-        corrected_latex=r"\nabla w = \frac{\partial L}{\partial w} = \frac{\partial L}{\partial a} \cdot f'(z) \cdot x",
-        en="∂L/∂w holds f′(z) already; multiplied once more, the activation's derivative counts twice.",
-        zh="∂L/∂w 里已经含有 f′(z)，再乘一次，激活函数的导数就算了两遍。",
-        lines=(Line(Sigmoid.backward, "return dy * y * (1 - y)"), Line(Mul.backward_a, "return dy * b")),
-        ours=neurons, literal=WeightGradientAsPrinted, check=check_weight_gradient,
     ),
     Formula(
         id="F20", places=("002 §4.3",), verdict="erratum",
