@@ -469,3 +469,11 @@ def test_dropout_keeps_the_mean_and_its_mask_is_the_gradients():
     assert abs(y.numpy().mean() - 1) < 0.02
     np.testing.assert_array_equal(gradient_of(y, x), y.numpy())
     assert F.dropout(x, p=0.25, training=False) is x
+
+
+def test_targets_of_0_and_1_have_mixed_second_derivatives_too():
+    p, t = leaf([0.25, 0.25]), leaf([0.0, 1.0])
+    (g,) = tz.grad(F.binary_cross_entropy(p, t, "sum"), p, create_graph=True)
+    np.testing.assert_allclose(gradient_of(g, t), -1 / 0.25 - 1 / 0.75)  # ∂²L/∂ŷ∂y = −1/ŷ − 1/(1 − ŷ)
+    (g,) = tz.grad(F.cross_entropy_of_probabilities(p, t, "sum"), p, create_graph=True)
+    np.testing.assert_allclose(gradient_of(g, t), -4)

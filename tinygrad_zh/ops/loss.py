@@ -22,8 +22,8 @@ def xlogy(x, y):
 
 
 def ratio(x, y):
-    """x / y, 0 where x = 0"""
-    return np.where(x == 0, 0, x / np.where(x == 0, 1, y))
+    """x / y, 0 where both are 0"""
+    return x / np.where((x == 0) & (y == 0), 1, y)
 
 
 class SquaredError(Op):
