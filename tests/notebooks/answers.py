@@ -1,6 +1,30 @@
 """Answers to the exercises of the notebooks, and the mistakes that are most often made, as the bodies of functions."""
 
 ANSWERS = {
+    "05": {
+        "gradient": """\
+    return -X.T @ (y - X @ w)
+""",
+        "gradient_with_penalty": """\
+    return -X.T @ (y - X @ w) + lam * w
+""",
+        "deltas": """\
+    delta2 = (a2 - y) * (1 - a2**2)
+    return delta2, delta2 @ W2.T * (1 - a1**2)
+""",
+        "cross_entropy": """\
+    return -(y * np.log(y_hat)).sum(axis=1).mean()
+""",
+        "one_layer": """\
+    return W1 @ W2, b1 @ W2 + b2
+""",
+        "bound": """\
+    return np.sqrt(6 / (n * (1 + s**2)))
+""",
+        "step_of_overflow": """\
+    return np.ceil((np.log(np.finfo(float).max) - np.log(J)) / np.log(q))
+""",
+    },
     "06": {
         "window": """\
     i = np.arange(n)
@@ -39,6 +63,30 @@ ANSWERS = {
 }
 
 MISTAKES = {
+    "05": {
+        "gradient": """\
+    return X.T @ (y - X @ w)
+""",
+        "gradient_with_penalty": """\
+    return -X.T @ (y - X @ w) - lam * w
+""",
+        "deltas": """\
+    delta2 = a2 - y
+    return delta2, delta2 @ W2.T
+""",
+        "cross_entropy": """\
+    return -(y * np.log(y_hat)).mean()
+""",
+        "one_layer": """\
+    return W1 @ W2, b2
+""",
+        "bound": """\
+    return np.sqrt(2 / (n * (1 + s**2)))
+""",
+        "step_of_overflow": """\
+    return np.floor((np.log(np.finfo(float).max) - np.log(J)) / np.log(q))
+""",
+    },
     "06": {
         "window": """\
     i = np.arange(n)
