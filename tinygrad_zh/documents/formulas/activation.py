@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_zh import functional as F
 from tinygrad_zh.core import Op
+from tinygrad_zh.derivatives import vjp
 from tinygrad_zh.documents.formulas.finding import Array, Finding, equal, gradient, measured, normal, refuted
 from tinygrad_zh.documents.formulas.row import Formula, Line
 from tinygrad_zh.nn.layers import Dense
@@ -69,6 +70,7 @@ def check_relu(ours: Function, literal: Function) -> Iterator[Finding]:
     yield equal(ours(x), np.maximum(0, x))
     yield gradient("ReLU′(x) = 1 (x > 0), 0 (x < 0)", ours, x, formula=x > 0)
     yield refuted("ReLU′(x) ≠ 0 (x < 0)", literal, x, diagnosis="factor_missing")
+    yield measured(not vjp(ours, x, np.ones_like(x))[1].numpy()[:, 3].any(), "dead_unit", samples=len(x))
 
 
 def check_sigmoid(ours: Function, literal: Function) -> Iterator[Finding]:
@@ -118,10 +120,11 @@ ROWS = (
         latex=r"\mathrm{ReLU}(x) = \max(0, x),\quad \mathrm{ReLU}'(x) \neq 0\ (x < 0)",
         corrected="ReLU(x) = max(0, x), ReLU′(x) = 1 (x > 0), 0 (x < 0)",
         corrected_latex=r"\mathrm{ReLU}(x) = \max(0, x),\quad \mathrm{ReLU}'(x) = 1\ (x > 0),\ 0\ (x < 0)",
-        en="The formula is exact, what is said about it is not: in the negative region the gradient is zero, and a "
-           "unit that is negative for every sample stays so (a dying ReLU). What does not vanish is the positive side.",
-        zh="公式准确，关于它的说法不对：负半轴上梯度恰好是零，对所有样本都为负的神经元再也不会更新（“神经元死亡”）。"
-           "不会消失的是正半轴的梯度。",
+        en="The formula is exact. What the text says of it, here in symbols, is not: in the negative region the "
+           "gradient is zero, and a unit that is negative for every sample stays so (a dying ReLU). What does not "
+           "vanish is the gradient of the positive side.",
+        zh="公式准确。文中对它的说法（这里写成符号）不对：负半轴上梯度恰好是零，对所有样本都为负的神经元再也不会更新"
+           "（“神经元死亡”）。不会消失的是正半轴的梯度。",
         lines=(Line(ReLU.forward, "return np.maximum(x, 0)"), Line(ReLU.backward, "return np.where(y > 0, dy, 0)")),
         ours=F.relu, literal=ReLUThatNeverDies, check=check_relu,
     ),
@@ -141,10 +144,10 @@ ROWS = (
         latex=r"\tanh x = \frac{e^x - e^{-x}}{e^x + e^{-x}},\quad \hat y = \tanh(z)",
         corrected="tanh x = (eˣ − e⁻ˣ) / (eˣ + e⁻ˣ), ŷ = softmax(z)",
         corrected_latex=r"\tanh x = \frac{e^x - e^{-x}}{e^x + e^{-x}},\quad \hat y = \mathrm{softmax}(z)",
-        en="The formula is exact, tanh′ = 1 − tanh². But it is not for several classes, as is said of it: its values "
-           "lie between −1 and 1 and are no distribution; softmax gives one.",
-        zh="公式准确，tanh′ = 1 − tanh²。但它并不像文中所说适合多分类：它的值在 −1 与 1 之间，不构成概率分布；"
-           "多分类要用 softmax。",
+        en="The formula is exact, tanh′ = 1 − tanh². But it is not suited to several classes, as the text says of it, "
+           "here in symbols: its values lie between −1 and 1 and are no distribution; softmax gives one.",
+        zh="公式准确，tanh′ = 1 − tanh²。但它并不像文中所说（这里写成符号）适合多分类：它的值在 −1 与 1 之间，"
+           "不构成概率分布；多分类要用 softmax。",
         lines=(Line(Tanh.forward, "return np.tanh(x)"), Line(Tanh.backward, "return dy * (1 - y * y)"),
                Line(Softmax.forward, "return e / e.sum(axis=axis, keepdims=True)")),
         ours=F.softmax, literal=F.tanh, check=check_tanh,

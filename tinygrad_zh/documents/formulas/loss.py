@@ -102,7 +102,7 @@ def check_cross_entropy(ours: Function, literal: Function) -> Iterator[Finding]:
     yield gradient("∂CE/∂ŷ = −y / ŷ", lambda p: ours(p, y), p, formula=-y / p)
     yield gradient("∂CE/∂z = ŷ − y, ŷ = softmax(z)", lambda z: ours(F.softmax(z), y), z, formula=p - y)
     hot = np.array([0.0, 0.0, 1.0, 0.0])
-    yield gradient("∂CE/∂z = ŷ − y, ŷ = softmax(z)", lambda z: CrossEntropy(z, np.array(2)), z, formula=p - hot)
+    yield gradient("∂CE/∂z = softmax(z) − (0, 0, 1, 0)", lambda z: CrossEntropy(z, np.array(2)), z, formula=p - hot)
 
 
 def check_sum_over_classes(ours: Function, literal: Function) -> Iterator[Finding]:
@@ -130,7 +130,7 @@ def check_linear_cost(ours: Function, literal: Function) -> Iterator[Finding]:
     """F23."""
     w, X, y = regression()
     yield equal(ours(w, X, y), literal(w[:, 0], X, y[:, 0]))
-    yield gradient("∇J = −Σ (yᵢ − w·xᵢ) xᵢ", lambda w: ours(w, X, y), w,
+    yield gradient("∇J = −Σ (yᵢ − w·xᵢ) xᵢ", lambda w: ours(w, X, y), w, formula=-X.T @ (y - X @ w),
                    grad=lambda w: s8.backpropagated(w, X, y))
 
 

@@ -45,7 +45,7 @@ def section(row: Formula, findings: tuple[Finding, ...]) -> Iterator[str]:
         yield from (label("corrected"), "", *math(row.corrected_latex))
     yield from (row.words, "", label("code"), "")
     yield from (f"- {link(line)}: `{line.code}`" for line in row.lines)
-    yield from ("", label("now"), "")
+    yield from ("", label("found"), "")
     yield from (f"- {mark(bool(finding))} {finding}" for finding in findings)
 
 
