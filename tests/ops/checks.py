@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 import tinygrad_zh as tz
 from tests.ops.table import Case, Row
-from tests.support.arrays import LAYOUTS, coarse, first_repeated, strided, upstream
 from tests.support.differences import numeric_gradient
+from tinygrad_zh.check.strategies import LAYOUTS, first_repeated, strided, upstream
 from tinygrad_zh.core.tensor import leaf
 
 Arrays = Sequence[NDArray[Any]]
@@ -42,6 +42,11 @@ def values(results: Sequence[Any]) -> list[NDArray[Any]]:
 
 def cast(arrays: Arrays, dtype: Any) -> list[NDArray[Any]]:
     return [x.astype(dtype) if x.dtype.kind == "f" else x for x in arrays]
+
+
+def coarse(x: NDArray[Any]) -> NDArray[Any]:
+    """Rounded to 1/1024: sums and products of a few such numbers are exact, in whatever order."""
+    return np.asarray(np.round(x * 1024) / 1024) if x.dtype.kind == "f" else x
 
 
 class Run:

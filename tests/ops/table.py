@@ -18,18 +18,20 @@ from hypothesis.extra import numpy as hnp
 from hypothesis.strategies import DrawFn, SearchStrategy
 from numpy.typing import NDArray
 
-from tests.support.arrays import (
+from tinygrad_zh import functional as F
+from tinygrad_zh.check.strategies import (
     Shape,
     Values,
     away_from,
     between,
-    broadcastable,
+    broadcastable_shapes,
     distinct,
     real,
     seeds,
     shapes,
+    ties,
+    with_zeros,
 )
-from tinygrad_zh import functional as F
 from tinygrad_zh.ops import arithmetic, indexing, reduction, update
 
 
@@ -81,7 +83,7 @@ def unary(*values: Values, of: SearchStrategy[Shape] = ANY, **keywords: Any) -> 
 
 
 def binary(*values: Values, **keywords: Any) -> SearchStrategy[Case]:
-    return calls(broadcastable(2), *values, **keywords)
+    return calls(broadcastable_shapes(2), *values, **keywords)
 
 
 def alike(
@@ -99,11 +101,6 @@ def integers(below: int) -> Values:
     return lambda rng, shape: rng.integers(0, below, shape)
 
 
-def digits(rng: np.random.Generator, shape: Shape) -> Any:
-    """Few different values, so that there are ties."""
-    return rng.integers(-2, 3, shape).astype(np.float64)
-
-
 def even_tenths(rng: np.random.Generator, shape: Shape) -> Any:
     """Never within 0.04 of an odd tenth."""
     return rng.integers(-9, 10, shape) * 0.2 + rng.uniform(-0.03, 0.03, shape)
@@ -116,10 +113,6 @@ def odd_tenths(rng: np.random.Generator, shape: Shape) -> Any:
 def exponents(rng: np.random.Generator, shape: Shape) -> Any:
     """Fractions and integers, 0 and 1 among them."""
     return np.where(rng.random(shape) < 0.5, real(rng, shape), rng.integers(-1, 3, shape))
-
-
-def with_zeros(rng: np.random.Generator, shape: Shape) -> Any:
-    return real(rng, shape) * (rng.random(shape) < 0.75)
 
 
 def with_infinities(rng: np.random.Generator, shape: Shape) -> Any:
@@ -491,18 +484,18 @@ ARITHMETIC = [
         unary(away_from(-0.5, 1.0), low=st.sampled_from([None, -0.5]), high=st.just(1.0))),
     Row("clip from below", F.clip, lambda x, low: np.maximum(x, low),
         unary(away_from(0.5), low=st.just(0.5))),
-    Row("where", F.where, np.where, calls(broadcastable(3), booleans, real, real)),
+    Row("where", F.where, np.where, calls(broadcastable_shapes(3), booleans, real, real)),
     Row("astype", F.astype, lambda x, dtype: x.astype(dtype), unary(real, dtype=st.just(np.float64))),
     Row("astype integers", F.astype, lambda x, dtype: x.astype(dtype),
-        unary(digits, dtype=st.sampled_from([np.int64, np.int8, np.bool_])), constant=True),
-    Row("sign", F.sign, np.sign, unary(digits), constant=True),
+        unary(ties, dtype=st.sampled_from([np.int64, np.int8, np.bool_])), constant=True),
+    Row("sign", F.sign, np.sign, unary(ties), constant=True),
     Row("isfinite", F.isfinite, np.isfinite, unary(with_infinities), constant=True),
-    Row("greater", F.greater, np.greater, binary(digits), constant=True),
-    Row("greater_equal", F.greater_equal, np.greater_equal, binary(digits), constant=True),
-    Row("less", F.less, np.less, binary(digits), constant=True),
-    Row("less_equal", F.less_equal, np.less_equal, binary(digits), constant=True),
-    Row("equal", F.equal, np.equal, binary(digits), constant=True),
-    Row("not_equal", F.not_equal, np.not_equal, binary(digits), constant=True),
+    Row("greater", F.greater, np.greater, binary(ties), constant=True),
+    Row("greater_equal", F.greater_equal, np.greater_equal, binary(ties), constant=True),
+    Row("less", F.less, np.less, binary(ties), constant=True),
+    Row("less_equal", F.less_equal, np.less_equal, binary(ties), constant=True),
+    Row("equal", F.equal, np.equal, binary(ties), constant=True),
+    Row("not_equal", F.not_equal, np.not_equal, binary(ties), constant=True),
     Row("&", arithmetic.And, np.logical_and, binary(booleans), constant=True),
     Row("|", arithmetic.Or, np.logical_or, binary(booleans), constant=True),
     Row("~", arithmetic.Not, np.logical_not, unary(booleans), constant=True),
@@ -534,9 +527,9 @@ REDUCTIONS = [
     Row("norm of infinite order", F.norm,
         lambda x, ord, axis, keepdims: np.abs(x).max(axis=axis, keepdims=keepdims),
         reductions(distinct, least=1, ord=st.just(np.inf))),
-    Row("argmax", F.argmax, np.argmax, one_axis(digits, least=1, keepdims=st.booleans()), constant=True),
-    Row("argmin", F.argmin, np.argmin, one_axis(digits, least=1, keepdims=st.booleans()), constant=True),
-    Row("argmax of all", F.argmax, np.argmax, alike(1, digits, least=1), constant=True),
+    Row("argmax", F.argmax, np.argmax, one_axis(ties, least=1, keepdims=st.booleans()), constant=True),
+    Row("argmin", F.argmin, np.argmin, one_axis(ties, least=1, keepdims=st.booleans()), constant=True),
+    Row("argmax of all", F.argmax, np.argmax, alike(1, ties, least=1), constant=True),
 ]
 
 SHAPES = [

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 import tinygrad_zh as tz
 from tests.ops.table import attentions
-from tests.support.arrays import upstream
 from tinygrad_zh import functional as F
+from tinygrad_zh.check.strategies import upstream
 from tinygrad_zh.ops import blocked_attention as blocked
 
 
