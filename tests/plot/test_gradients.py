@@ -88,9 +88,19 @@ def test_an_input_that_was_sampled_is_sorted(tmp_path, words):
 
 
 def test_many_inputs_share_one_panel(tmp_path, words):
-    said = drawn(tmp_path, words, [row((i,), name=name) for name in "abcd" for i in range(2)])
-    assert sum(each.startswith("Relative error") for each in said) == 1
-    assert "right: 8" in said
+    names = {"a": (0,), "b": (0,), "c": (0, 0), "d": (0, 0)}
+    said = drawn(tmp_path, words, [row(element, name=name) for name, element in names.items()])
+    assert [each for each in said if each.startswith("Relative error")] == ["Relative errors, and what was allowed (–)"]
+    assert "right: 4" in said
+    said = drawn(tmp_path, words, [row(element, name=name) for name, element in names.items() if name != "b"])
+    assert [each[-1] for each in said if each.startswith("Relative error")] == ["c", "d", "a"]
+
+
+def test_a_map_has_its_scale(tmp_path, words):
+    drawn(tmp_path, words, GRID)
+    assert "≤" in (tmp_path / "report.svg").read_text(encoding="utf-8")
+    drawn(tmp_path, words, VECTOR)
+    assert "≤" not in (tmp_path / "report.svg").read_text(encoding="utf-8")
 
 
 def test_what_is_not_finite_is_drawn_and_counted(tmp_path, words):

@@ -78,7 +78,6 @@ def check_model(model: Module, batch: Sequence[Any], loss: Callable[[Any, Any], 
             if interruption.asked:
                 raise KeyboardInterrupt
             if progress_bar is not None:
-                progress_bar.total = max(progress_bar.total, progress_bar.n + 1)
                 progress_bar.update()
             return function()
 
