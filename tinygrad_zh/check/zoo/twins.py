@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from tinygrad_zh.core.op import Op
+from tinygrad_zh.ops.reduction import ProdOfOthers
 
 
 class Arctan2(Op):
@@ -45,25 +44,33 @@ class Inverse(Op):
 
 class Determinant(Op):
     """y = det X
-    ∂L/∂X = ∂L/∂y · y X⁻ᵀ
+    ∂L/∂X = ∂L/∂y · C, the cofactors of X; y X⁻ᵀ where X is not singular
     中文：行列式
+
+    With X = U diag(s) Vᵀ the cofactors are det U det V · U diag(Π_{j≠i} sⱼ) Vᵀ, without a division.
     """
 
     def forward(x):
         return np.linalg.det(x)
 
-    def backward(dy, x, y):
-        return dy * y * np.linalg.inv(x).mT
+    def backward(dy, x):
+        u, s, vh = np.linalg.svd(x)
+        return dy * np.linalg.det(u) * np.linalg.det(vh) * (u * ProdOfOthers(s)) @ vh
 
 
-class NormalCDF(Op):
-    """y = Φ(x) = ½ (1 + erf(x / √2))
-    ∂L/∂x = ∂L/∂y · e^(−x²/2) / √(2π)
-    中文：标准正态分布函数
+class Cholesky(Op):
+    """L Lᵀ = ½ (X + Xᵀ), L lower triangular
+    ∂L/∂X = ½ (S + Sᵀ), S = L⁻ᵀ Φ(Lᵀ · ∂L/∂L) L⁻¹, Φ the lower triangle with its diagonal halved
+    中文：Cholesky 分解
+
+    Source: Murray 2016, "Differentiation of the Cholesky decomposition".
     """
 
     def forward(x):
-        return 0.5 + 0.5 * np.vectorize(math.erf, otypes=[x.dtype])(x / 2**0.5)
+        return np.linalg.cholesky(0.5 * (x + x.mT))
 
-    def backward(dy, x):
-        return dy * np.exp(-0.5 * x * x) / (2 * math.pi) ** 0.5
+    def backward(dy, y):
+        phi = np.tril(y.mT @ dy)
+        phi = phi - 0.5 * np.diag(np.diag(phi))
+        s = np.linalg.inv(y).mT @ phi @ np.linalg.inv(y)
+        return 0.5 * (s + s.mT)
