@@ -25,7 +25,7 @@ def test_at_a_kink_one_side_says_its_slope_and_both_their_mean(name):
     kink, (left, right) = FOUND[name, 0.0], KINKED[name]
     assert (kink.left, kink.right) == (left, right)
     assert (kink.said["backward"], kink.said["forward"]) == (left, right)
-    for method in ("central", "five_point", "ladder"):
+    for method in ("central", "five_point", "gradcheck"):
         assert kink.said[method] == pytest.approx((left + right) / 2)
     assert left <= kink.engine <= right and kink.passed
 
@@ -39,7 +39,7 @@ def test_beside_it_a_step_that_reaches_across_is_wrong_and_the_ladder_is_not(nam
     assert kink.said["central"] == pytest.approx(mean + (kink.right - mean) * share)
     assert abs(kink.said["five_point"] - kink.right) > 0.3
     assert kink.said["forward"] == pytest.approx(kink.right) == kink.said["backward"]
-    assert kink.said["ladder"] == pytest.approx(kink.right) == kink.engine
+    assert kink.said["gradcheck"] == pytest.approx(kink.right) == kink.engine
     assert (kink.verdict, kink.passed) == ("smooth", True)
 
 
@@ -53,9 +53,9 @@ def test_verdicts_and_conventions():
 
 def test_a_smooth_function_with_a_kink_in_its_slope():
     assert (FOUND["x|x|", 0.0].left, FOUND["x|x|", 0.0].right) == (0, 0)
-    assert FOUND["x|x|", 0.0].said["ladder"] == pytest.approx(0, abs=1e-12)
+    assert FOUND["x|x|", 0.0].said["gradcheck"] == pytest.approx(0, abs=1e-12)
     assert FOUND["x|x|", AT[1]].left == FOUND["x|x|", AT[1]].right == 2e-6
-    assert FOUND["x|x|", AT[1]].said["ladder"] == pytest.approx(2e-6)
+    assert FOUND["x|x|", AT[1]].said["gradcheck"] == pytest.approx(2e-6)
 
 
 def test_the_complex_step_is_silently_wrong_where_the_code_is_not_analytic():

@@ -40,8 +40,8 @@ STEPS = {"forward": 2.0**-26, "backward": -(2.0**-26), "central": 2.0**-18, "fiv
 
 @dataclass(frozen=True)
 class Kink:
-    """One function at one point. left, right: its slopes there. said: {method: slope}; verdict: the ladder's, and
-    whether it lets the engine's gradient pass; engine: that gradient."""
+    """One function at one point. left, right: its slopes there. said: {method: slope}; verdict: gradcheck's,
+    and whether it lets the engine's gradient pass; engine: that gradient."""
 
     function: str
     x: float
@@ -66,7 +66,7 @@ def _kink(name: str, x: float) -> Kink:
         scheme = SCHEMES["forward" if method == "backward" else method]
         said[method] = float(scheme.quotient(function, x, h))
     row = gradcheck(engine, np.array(x)).comparisons[0]
-    said["ladder"] = row.numeric
+    said["gradcheck"] = row.numeric
     left, right = (slope(x), slope(x)) if x else _limits(slope)
     return Kink(name, x, left, right, said, row.verdict, row.passed, row.analytic)
 
@@ -90,13 +90,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     found = measure()
     say("check.kink.heading", step=AT[1])
-    heads = [text(f"check.scheme.{name}") for name in (*STEPS, "ladder")]
-    show(["f(x)", "x", text("check.kink.slopes"), *heads, text("check.column.verdict"), text("check.kink.engine")],
+    show(["f(x)", "x", text("check.kink.slopes"), *methods(), text("check.column.verdict"), text("check.kink.engine")],
          *[[k.function, f"{k.x:g}", _between(k.left, k.right), *(f"{v + 0:.4g}" for v in k.said.values()),
             text(f"check.verdict.{k.verdict}"), f"{k.engine:.4g}" + ("" if k.passed else " ✗")] for k in found])
     say("check.kink.advice")
     say("check.drawn", path=draw(found, arguments.out))
     return 0
+
+
+def methods() -> list[str]:
+    """What stands above the slopes that were said."""
+    return [*(text(f"check.scheme.{name}") for name in STEPS), "gradcheck"]
 
 
 def _between(left: float, right: float) -> str:
@@ -110,5 +114,4 @@ def draw(found: list[Kink], path: Any) -> Any:
         at, beside = (next(k for k in found if (k.function, k.x) == (name, x)) for x in AT)
         panels.append(KinkPanel(name, (at.left, at.right), beside.right, [*at.said.values(), at.engine],
                                 [*beside.said.values(), beside.engine]))
-    methods = [*(text(f"check.scheme.{method}") for method in (*STEPS, "ladder")), text("check.kink.engine")]
-    return kink_panels(panels, methods, path, beside=AT[1])
+    return kink_panels(panels, [*methods(), text("check.kink.engine")], path, beside=AT[1])

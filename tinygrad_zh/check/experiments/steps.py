@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_zh.check.checking import gradcheck
+from tinygrad_zh.check.differences import METHODS, Line, Slope
 from tinygrad_zh.check.experiments.page import add_out, oracle, say, show
 from tinygrad_zh.i18n import text
 from tinygrad_zh.plot.steps import StepCurve, StepPanel, step_panels
@@ -38,6 +38,7 @@ FUNCTIONS: dict[str, tuple[Callable[[Any, Any], Any], float]] = {
 STEPS = np.array([2.0**-i * part for i in range(1, 49) for part in (1, 0.75)])  # few bits: x + h is exact
 CLEAR = 20  # one of the two errors outweighs the other so much: there its power is measured
 FEWEST = 3  # steps for a power
+FIRST_STEP = 1 / 8
 NEIGHBOURS = 2  # on each side: rounding is luck, and one lucky step is not the best
 
 
@@ -104,8 +105,18 @@ def measure(name: str = "exp", x: float | None = None) -> Steps:
     with np.errstate(all="ignore"):
         curves = [_curve(function, x, scheme, dtype) for dtype in (np.float64, np.float32) for scheme in SCHEMES]
         slope = float(_derivatives(function, x)[1])
-        row = gradcheck(lambda x: function(np, x), np.array(x), grad=np.array(slope)).comparisons[0]
-    return Steps(name, x, tuple(curves), abs(row.numeric / slope - 1), abs(row.error / slope))
+        value, error, _ = ladder(lambda x: function(np, x), x)
+    return Steps(name, x, tuple(curves), abs(float(value[0]) / slope - 1), abs(float(error[0]) / slope))
+
+
+def ladder(function: Callable[[Any], Any], x: float) -> Slope:
+    """The slope as gradcheck's ladder finds it, with its error bar."""
+
+    def evaluate(t: complex) -> Array | None:
+        value = np.array([function(x + t.real)])
+        return value if np.isfinite(value).all() else None
+
+    return METHODS["ladder"](Line(evaluate, np.ones((1, 1)), abs(x)), FIRST_STEP)
 
 
 def _derivatives(function: Callable[[Any, Any], Any], x: float) -> list[Any]:
