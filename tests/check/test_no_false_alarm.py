@@ -174,4 +174,4 @@ def test_kinks_with_the_other_methods(method):
 def test_large_inputs_are_sampled(seed):
     x = np.random.default_rng(seed).normal(size=5000)
     report = passes(F.softmax, x, max_elements=50, seed=seed)
-    assert sum(row.element is not None for row in report.comparisons) == 50
+    assert sum(row.element is not None for row in report.comparisons if not row.point) == 50

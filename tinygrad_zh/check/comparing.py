@@ -22,6 +22,7 @@ from tinygrad_zh.check.verdict import SAFETY, Claim, NotAnalyticError, Verdict, 
 
 SMALL = 0.5  # inputs over whose own size f may vary
 ROUNDING = 1e-11  # of the largest claim: smaller ones may be the rounding of what cancels inside f
+SATURATED = 1e-13  # of f's typical gradient: what is left of it where f is flat but for rounding
 
 Upstreams = Sequence[Sequence[Array]]
 Moves = Callable[[Sequence[Array], Sequence[int], Collection[int], np.random.Generator], Iterable[Direction]]
@@ -126,7 +127,7 @@ class Comparing:
         self.rtol = max(settings.rtol, problem.tolerance)
         self.scale = max(problem.scale, largest(outputs))
         self.extent = 32 * UNIT * (np.abs(self.upstreams) @ (np.abs(self.base) + self.scale))
-        self.rounding = ROUNDING * np.array([largest(claim) for claim in claims])
+        self.rounding = ROUNDING * np.array([largest(claim) for claim in claims]) + SATURATED * typical
         self.failed = set(failed)
         self.sampled: set[int] = set()
 
@@ -137,7 +138,9 @@ class Comparing:
         slope = np.array([direction.slope(claim) for claim in self.claims])
         claim = Claim(slope, self.rounding, direction.dense)
         start = direction.first_step(self.problem.points, self.settings.largest_step)
-        return judge(along, claim, self.settings.method, start, self.rtol)
+        verdicts = judge(along, claim, self.settings.method, start, self.rtol)
+        isolated = bool(self.point)  # where nobody asked for it, f may have a value at this point alone
+        return [v._replace(passed=v.passed or (isolated and v.kind == "outside")) for v in verdicts]
 
     def judge_all(self, chosen: Sequence[Direction]) -> list[list[Verdict]]:
         """The verdicts of many directions: of most by the screens, of the others one by one."""
