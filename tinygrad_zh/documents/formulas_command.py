@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.check:
         return 1 if print_checks(FORMULAS) else 0
     else:
-        print_list(FORMULAS)
+        print_list(FORMULAS, arguments.latex)
     return 0
 
 

@@ -30,6 +30,11 @@ def test_the_list_has_a_line_a_formula_with_its_verdict_and_the_check(capsys: Ca
         assert row.formula in line and all(place in line for place in row.places)
 
 
+def test_the_list_in_latex(capsys: Capture):
+    lines = shown(capsys, "formulas", "--latex").splitlines()
+    assert all(row.latex in line for row, line in zip(FORMULAS, lines, strict=False))
+
+
 @pytest.mark.parametrize("name", ["F05", "f5", "5"])
 def test_one_formula_shows_both_versions_its_lines_and_the_diagnosis(capsys: Capture, name: str):
     page = shown(capsys, "--lang", "en", "formulas", name)

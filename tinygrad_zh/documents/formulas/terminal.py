@@ -10,7 +10,7 @@ from tinygrad_zh.documents.formulas.row import Formula
 from tinygrad_zh.documents.report import say
 from tinygrad_zh.i18n import display_width, pad, text, wrap
 
-WIDTH = 96
+WIDTH = 80
 VERDICTS = ("exact", "erratum", "named")
 
 
@@ -23,12 +23,12 @@ def mark(held: bool) -> str:
     return "✓" if held else "✗"
 
 
-def print_list(rows: Iterable[Formula]) -> None:
+def print_list(rows: Iterable[Formula], latex: bool = False) -> None:
     """A line a formula, with what the live check says now."""
     widest = max(display_width(text(f"formulas.verdict.{name}")) for name in VERDICTS)
     for row in rows:
-        print(f"{row.id} {mark(all(row.findings()))} {pad(verdict(row), widest)}  {row.formula}  "
-              f"({', '.join(row.places)})", flush=True)
+        print(f"{row.id} {mark(all(row.findings()))} {pad(verdict(row), widest)}  "
+              f"{row.latex if latex else row.formula}  ({', '.join(row.places)})", flush=True)
     say("formulas.list.more")
 
 
@@ -69,5 +69,5 @@ def print_row(row: Formula, latex: bool = False) -> None:
 
 def _print_findings(findings: Iterable[Finding]) -> None:
     for finding in findings:
-        first, *others = wrap(str(finding), WIDTH)
+        first, *others = wrap(str(finding), WIDTH - 4)
         print("\n".join([f"  {mark(bool(finding))} {first}", *(f"    {line}" for line in others)]))
