@@ -1,6 +1,28 @@
 """Answers to the exercises of the notebooks, and the mistakes that are most often made, as the bodies of functions."""
 
 ANSWERS = {
+    "04": {
+        "extrapolated": """\
+    return 2 * narrow - wide
+""",
+        "gradient_of_w": """\
+    return x.T @ (dy * (1 - y**2))
+""",
+        "gradient_of_max": """\
+    top = x == x.max()
+    return dy * top / top.sum()
+""",
+        "gradient_of_rows": """\
+    np.add.at(g, i, dy)
+    return g
+""",
+        "gradient_of_prod": """\
+    return dy * np.array([np.delete(x, i).prod() for i in range(len(x))])
+""",
+        "cured": """\
+    return F.where(x > 0, F.sqrt(F.where(x > 0, x, 1)), 0.0)
+""",
+    },
     "05": {
         "gradient": """\
     return -X.T @ (y - X @ w)
@@ -63,6 +85,27 @@ ANSWERS = {
 }
 
 MISTAKES = {
+    "04": {
+        "extrapolated": """\
+    return narrow + (narrow - wide) / 3
+""",
+        "gradient_of_w": """\
+    return x.T @ (dy * (1 - y))
+""",
+        "gradient_of_max": """\
+    return dy * (x == x.max())
+""",
+        "gradient_of_rows": """\
+    g[i] += dy
+    return g
+""",
+        "gradient_of_prod": """\
+    return dy * x.prod() / np.where(x == 0, 1, x)
+""",
+        "cured": """\
+    return F.where(x > 0, F.sqrt(x), 0.0)
+""",
+    },
     "05": {
         "gradient": """\
     return X.T @ (y - X @ w)
