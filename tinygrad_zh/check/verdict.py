@@ -22,8 +22,8 @@ SAFETY = 10  # error bars
 BLURRED = 1e3  # roundings, beyond which an error bar larger than the slope says that something else is there
 FAIR = 1e-6  # relative error bar of a slope that needs no second look
 CLOSE_BY = 2.0**-14
-NEARER = (2.0**-12, 2.0**-24)
-SHARP = 1e-3  # relative: the tolerance of a look that shows something
+NEARER = (2.0**-12, 2.0**-24, 2.0**-36)
+SHARP = 1e-2  # relative: the tolerance of a look that shows something
 CLOSING = 0.6
 FINE = range(15, 36, 4)  # halvings after which a quotient has settled, or never will
 UNSETTLED = 2.0  # its growth over four halvings: 4 for √x at 0,
@@ -99,7 +99,8 @@ def look_closer(line: Line, verdict: Verdict, dense: bool, floor: float, start: 
         measured = METHODS["ladder"](line, start * nearer)
         value, error, step = (float(array[0]) for array in measured)
         look = second_look(line, verdict.analytic, dense, Slope(value, error, step), floor, start * nearer, rtol)
-        if look.passed and look.tolerance <= SHARP * max(abs(look.left), abs(look.right)):
+        otherwise = abs(look.numeric - verdict.numeric) > look.tolerance  # not the same, seen less sharply
+        if look.passed and otherwise and look.tolerance <= SHARP * max(abs(look.left), abs(look.right)):
             return look
     return verdict
 
