@@ -119,6 +119,54 @@ def test_gradients_of_many_sizes_are_drawn_on_logarithmic_axes(tmp_path, words):
     assert "0.2" in drawn(tmp_path, words, [row((i,), i / 5, i / 5) for i in range(6)])
 
 
+@pytest.fixture
+def panels(monkeypatch):
+    """The axes that are painted for some rows."""
+    from matplotlib.figure import Figure
+
+    def panels(rows):
+        figure = Figure()
+        monkeypatch.setattr("tinygrad_zh.plot.gradients.draw", lambda path, size, paint, header, table: paint(figure))
+        gradient_report(rows, "report.png", title="f")
+        return figure.axes
+
+    return panels
+
+
+def lines(axes):
+    return [line.get_xydata().tolist() for line in axes.lines]
+
+
+def test_the_shades_are_the_relative_errors_and_a_kink_has_none(panels):
+    shades = panels([*GRID[:1], KINK, *GRID[2:5], WRONG])[1].images[0].get_array().filled(math.nan).tolist()
+    assert shades[0][0] == shades[0][2] == shades[1][0] == -12
+    assert shades[1][2] == pytest.approx(math.log10(1 / 3))
+    assert math.isnan(shades[0][1])
+
+
+def test_what_is_wrong_and_kinks_bear_marks_on_the_map(panels):
+    marks = panels([*GRID[:1], KINK, *GRID[2:5], WRONG])[1].lines
+    assert [(mark.get_marker(), mark.get_xydata().tolist()) for mark in marks] == [("D", [[1, 0]]), ("X", [[2, 1]])]
+
+
+def test_a_kink_spans_its_slopes_and_the_others_what_is_allowed(panels):
+    drawn = lines(panels([KINK, row((1, 1), 2.0, 2.0)])[0])
+    assert [[-0.5, 0.0], [1.5, 0.0]] in drawn
+    assert [[2.0 - 1e-7, 2.0], [2.0 + 1e-7, 2.0]] in drawn
+
+
+def test_a_lost_value_stands_at_its_numeric_slope_if_there_is_one(panels):
+    lost = row((1,), math.nan, -7.0, passed=False, relative_error=math.nan)
+    drawn = lines(panels([row((0,), 1.0, 1.0), lost])[0])
+    assert [[-7.0, 0.02]] in drawn
+    assert [[-7.0, -7.0], [1.0, 1.0]] in drawn
+
+
+def test_what_was_allowed_stands_beside_each_error(panels):
+    drawn = lines(panels([row((0,), 2.0, 2.0), row((1,), 4.0, 2.0, passed=False)])[1])
+    assert drawn == [[[0, 1e-12]], [[1, 0.5]], [[0, 5e-8]], [[1, 2.5e-8]]]
+
+
 def test_zeros_alone(tmp_path, words):
     assert "right: 2" in drawn(tmp_path, words, [row((0,), 0.0, 0.0), row((1,), 0.0, 0.0)])
 

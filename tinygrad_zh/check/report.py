@@ -142,8 +142,7 @@ class Report:
 
         Where only special points show what is wrong, the first of them is drawn.
         """
-        points = [row.point for row in self.comparisons if not row.passed]
-        point = points[0] if points and "" not in points else ""
+        point = next((row.point for row in self.comparisons if not row.passed), "")
         rows = [row for row in self.table() if row["point"] == point]
         title = [self._verdict(), *_listed([f"✗ {failure}" for failure in self.failures], 3)]
         return gradient_report(rows, path, title="\n".join(title))
