@@ -11,6 +11,7 @@ from tinygrad_zh.i18n import text
 
 SUBCOMMANDS: dict[str, str] = {
     "bug": "tinygrad_zh.check.zoo.exercise",
+    "own": "tinygrad_zh.check.experiments.own",
     "op": "tinygrad_zh.check.experiments.op",
     "steps": "tinygrad_zh.check.experiments.steps",
     "kink": "tinygrad_zh.check.experiments.kink",

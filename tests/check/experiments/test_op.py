@@ -37,12 +37,13 @@ def test_a_wrong_name_hears_of_those_near_it(capsys):
     assert "there is no function tahn; near: tanh" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("language", "said"), [("en", "check of tanh: passed"), ("zh", "梯度检验 tanh：通过")])
+@pytest.mark.parametrize(("language", "said"), [("en", "passed order 2"), ("zh", "通过 2 阶")])
 def test_the_command(language, said, tmp_path, capsys):
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     path = tmp_path / "tanh.svg"
     assert cli.main(["--lang", language, "check", "op", "Tanh", "--order", "2", "--out", str(path)]) == 0
-    assert said in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert all(word in out for word in (*said.split(" ", 1), "tanh"))
     assert path.exists() and path.with_suffix(".csv").exists()
     assert cli.main(["check", "op", "tanh", "--method", "complex"]) == 0
 

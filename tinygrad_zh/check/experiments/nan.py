@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_zh import functional as F
 from tinygrad_zh.check.autopsy import Autopsy, autopsy
+from tinygrad_zh.check.experiments.file import module_of
 from tinygrad_zh.check.experiments.page import say
 from tinygrad_zh.i18n import text
 
@@ -82,15 +80,7 @@ def load(place: str) -> Callable[[], Any]:
     file, colon, name = place.rpartition(":")
     if not (colon and file.endswith(".py") and name.isidentifier()):
         raise ValueError(text("check.nan.place", place=place))
-    path = Path(file).resolve(strict=True)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]
-    sys.path.insert(0, str(path.parent))  # as `python FILE.py` does
-    try:
-        spec.loader.exec_module(module)  # type: ignore[union-attr]
-    finally:
-        sys.path.remove(str(path.parent))
-    function = getattr(module, name, None)
+    function = getattr(module_of(file), name, None)
     if not callable(function):
         raise ValueError(text("check.nan.no_function", file=file, name=name))
     return function
