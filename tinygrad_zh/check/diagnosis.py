@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import combinations
@@ -70,7 +71,9 @@ def _factor(analytic: Array, numeric: Array) -> Words | None:
 
 
 def spelled(c: float) -> str:
-    """A factor as one writes it: 2, 1/3, 1 + 1e-06, 0.7311."""
+    """A factor as one writes it: 2, 1/3, 1 + 1e-06, 0.7311, nan."""
+    if not math.isfinite(c):
+        return str(c)
     if 0 < abs(c - 1) < 1e-3:
         return f"1 {'+' if c > 1 else '−'} {abs(c - 1):.1e}"
     simple = Fraction(c).limit_denominator(100)

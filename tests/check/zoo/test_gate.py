@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tests.check.zoo.diagnoses import DIAGNOSES
+from tinygrad_zh import functional as F
 from tinygrad_zh.check import gradcheck
 from tinygrad_zh.check.differences import METHODS
 from tinygrad_zh.check.zoo import BUGS
@@ -88,3 +89,21 @@ def test_every_method_catches_wrong_values(method, op):
 
 def test_it_is_caught_under_the_one_seed_as_under_another():
     assert not any(gradcheck(OneInAMillion, np.array([0.3, 1.2]), seed=seed) for seed in range(20))
+
+
+SLOPES = {
+    "exp": np.exp,
+    "sin": np.cos,
+    "tanh": lambda x: 1 - np.tanh(x) ** 2,
+    "softplus": lambda x: 1 / (1 + np.exp(-x)),
+}
+
+
+@pytest.mark.parametrize("name", SLOPES)
+@pytest.mark.parametrize("x", [0.126, -0.82, 2.0])
+def test_a_millionth_is_seen_on_a_single_number(name, x):
+    """There is no other element that might give it away."""
+    slope = SLOPES[name](x)
+    for seed in range(3):
+        assert gradcheck(getattr(F, name), np.array(x), grad=slope, seed=seed)
+        assert not gradcheck(getattr(F, name), np.array(x), grad=slope * (1 + 1e-6), seed=seed)
