@@ -41,7 +41,8 @@ def dot_panels(panels: Sequence[DotPanel], names: Sequence[str], backward: Seque
         grid[0].set_yticks(range(len(names)), names, fontsize=9)
         grid[0].set_ylim(len(names) - 0.4, -0.6)
         figure.suptitle(title, x=0.01, ha="left", fontsize=12.5)
-        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+        figure.legend(*grid[0].get_legend_handles_labels(), loc="outside lower center",
+                      ncols=3 if len(panels) > 1 else 1)
 
     rows = ([panel.title, name, *row] for panel in panels for name, row in zip(names, panel.rows, strict=True))
     return draw(path, (4.4 * len(panels) + 1.2, 0.19 * len(names) + 1.8), paint,

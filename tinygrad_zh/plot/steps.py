@@ -34,12 +34,12 @@ class StepCurve:
 @dataclass(frozen=True)
 class StepPanel:
     """The curves of one precision over the same steps. band: the error and the error bar of a method without a fixed
-    step."""
+    step, if there is one."""
 
     title: str
     steps: ArrayLike
     curves: Sequence[StepCurve]
-    band: tuple[float, float]
+    band: tuple[float, float] | None = None
 
 
 def step_panels(panels: Sequence[StepPanel], path: str | os.PathLike[str], *, title: str) -> Path:
@@ -72,8 +72,9 @@ def _paint(axes: Any, panel: StepPanel) -> None:
         if curve.best is not None:
             height = errors[int(np.argmin(np.abs(steps - curve.best)))]
             axes.plot(curve.best, max(height, LOWEST), mark, ms=11, mfc="none", mec=INK, mew=1.4, zorder=4)
-    error, bar = (max(value, LOWEST) for value in panel.band)
-    axes.axhspan(error, max(bar, 1.3 * error), color=GREY, alpha=0.3, lw=0, label=text("plot.steps.ladder"))
+    if panel.band:
+        error, bar = (max(value, LOWEST) for value in panel.band)
+        axes.axhspan(error, max(bar, 1.3 * error), color=GREY, alpha=0.3, lw=0, label=text("plot.steps.ladder"))
     axes.plot([], [], "-", lw=1.2, color=GREY, label=text("plot.steps.theory"))
     axes.plot([], [], "o", ms=9, mfc="none", mec=INK, mew=1.4, label=text("plot.steps.best"))
     axes.set(xscale="log", yscale="log", ylim=(LOWEST / 2, HIGHEST), xlabel=text("plot.steps.step"), title=panel.title)

@@ -208,5 +208,6 @@ def draw(found: Steps, path: Any) -> Any:
         curves = [StepCurve(text(f"check.scheme.{c.scheme}"), c.errors, c.truncation + c.rounding,
                             c.best if SCHEMES[c.scheme].rounding else None)
                   for c in found.curves if c.dtype == dtype]
-        panels.append(StepPanel(dtype, STEPS, curves, (found.ladder, found.bar)))
+        band = (found.ladder, found.bar) if dtype == "float64" else None  # the ladder never differences float32
+        panels.append(StepPanel(dtype, STEPS, curves, band))
     return step_panels(panels, path, title=text("check.steps.title", function=found.function, x=found.x))
