@@ -7,7 +7,7 @@ no special values by themselves, they are also run where the bug shows: the seco
 the variants of second order. False alarms are counted on the right twin of every bug, the same function made of the
 engine's own ops. `other_checkers.py` says how an op becomes a primitive of theirs and what counts as found.
 
-    python benchmarks/zoo.py [--half tuning|held-out|all] [--checkers NAME …] [--json]
+    python benchmarks/zoo.py [--half tuning|held-out|all] [--checkers NAME …] [--json] [--stored]
 
 The held-out half was never shown to our checker while it was built. It runs on it once, with --json, and that score is
 kept with its date and commit; a second run is refused.
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import warnings
@@ -81,9 +82,10 @@ def measure(bugs: list[Bug], checkers: Iterable[str]) -> dict[str, dict[str, Fou
 
 
 def score(bugs: list[Bug], found: dict[str, Found], *points: str) -> str:
-    """How many are found at each point; a dash where the checker was not run."""
+    """How many are found at each point, and of how many if not of all; a dash where the checker was not run."""
     met = [found[bug.name] for bug in bugs if bug.name in found]
-    return " ".join(f"{sum(bool(f[point]) for f in met):3d}" for point in points if met and point in met[0]) or "–"
+    counts = " ".join(f"{sum(bool(f[point]) for f in met):3d}" for point in points if met and point in met[0])
+    return (counts if len(met) == len(bugs) else f"{counts}/{len(met)}") if met else "–"
 
 
 def print_table(bugs: list[Bug], results: dict[str, dict[str, Found]]) -> None:
@@ -108,6 +110,14 @@ def print_table(bugs: list[Bug], results: dict[str, dict[str, Found]]) -> None:
 
 def stored() -> dict[str, Any]:
     return json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+
+
+def published() -> dict[str, dict[str, Found]]:
+    """What is stored, our first score on the held-out half with the rest of ours."""
+    kept = stored()
+    found = kept.get("found", {})
+    first = kept.get("held_out_first", {}).get("found", {})
+    return {checker: found.get(checker, {}) | (first if checker == OURS else {}) for checker in [OURS, *CHECKERS]}
 
 
 def commit() -> str:
@@ -139,12 +149,13 @@ def write(bugs: list[Bug], results: dict[str, dict[str, Found]]) -> None:
     kept["machine"] = machine()
     kept["versions"] = kept.get("versions", {}) | {
         library: version(library) for library, _ in CHECKERS.values() if library and library not in missing().values()}
-    kept["bugs"] = {bug.name: {"kind": bug.kind, "order": bug.order, "half": "held-out" if bug.held_out else "tuning",
-                               "threads": list(bug.threads)} for bug in BUGS}
+    kept["bugs"] = {bug.name: {"kind": bug.kind, "half": "held-out" if bug.held_out else "tuning"} for bug in BUGS}
     found = kept.setdefault("found", {})
     for checker, by_bug in results.items():
         found.setdefault(checker, {}).update({name: f for name, f in by_bug.items() if name not in first})
-    RESULTS.write_text(json.dumps(kept, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    innermost = re.compile(r"\{\s+([^{}]*?)\s+\}")  # on a line of its own: there are a thousand of them
+    text = innermost.sub(lambda m: "{" + " ".join(m[1].split()) + "}", json.dumps(kept, ensure_ascii=False, indent=1))
+    RESULTS.write_text(text + "\n", encoding="utf-8")
     print(f"\n{RESULTS.relative_to(ROOT)}")
 
 
@@ -154,8 +165,12 @@ def main(given: list[str] | None = None) -> int:
     parser.add_argument("--checkers", nargs="+", choices=[OURS, *CHECKERS], default=[OURS, *CHECKERS], metavar="NAME",
                         help=f"{', '.join([OURS, *CHECKERS])} (all)")
     parser.add_argument("--json", action="store_true", help="also write benchmarks/results/zoo.json")
+    parser.add_argument("--stored", action="store_true", help="run nothing, print the table of what is stored there")
     arguments = parser.parse_args(given)
     bugs = half(arguments.half)
+    if arguments.stored:
+        print_table(bugs, {name: found for name, found in published().items() if name in arguments.checkers})
+        return 0
     why = refusal(bugs, arguments.checkers, arguments.json)
     if why:
         print(why, file=sys.stderr)

@@ -10,6 +10,7 @@ import pytest
 import tinygrad_zh as tz
 from benchmarks import zoo
 from benchmarks.other_checkers import CHECKERS, Plain, finds
+from tinygrad_zh import functional as F
 from tinygrad_zh.check.zoo import BUGS
 from tinygrad_zh.ops.normalization import LayerNorm
 
@@ -38,6 +39,72 @@ def test_others_find(checker, name):
     bug = BY_NAME[name]
     assert finds(checker, bug.function, bug.inputs, bug.order) is True
     assert finds(checker, bug.right, bug.inputs, bug.order) is False
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize("checker", [name for name, (library, _) in CHECKERS.items() if library])
+def test_others_take_gradients_of_any_strides_and_second_gradients_of_any_shapes(checker):
+    pytest.importorskip(CHECKERS[checker][0])
+    assert finds(checker, F.flip, (np.arange(3.0),)) is False
+    assert finds(checker, Turned, (np.arange(3.0),)) is False
+    assert finds(checker, F.matmul, (np.ones((2, 3)), np.ones((3, 1))), 2) is False
+
+
+class Turned(tz.Op):
+    """y = x from the end"""
+
+    def forward(x):
+        return x[::-1]
+
+    def backward(dy):
+        return dy[::-1]
+
+
+class RaisesLater(tz.Op):
+    """y = x³, with a gradient that has none"""
+
+    def forward(x):
+        return x * x * x
+
+    def backward(dy, x):
+        return SlopeThatRaises(dy, x)
+
+
+class SlopeThatRaises(tz.Op):
+    """y = 3 u x²"""
+
+    def forward(u, x):
+        return 3 * u * x * x
+
+    def backward(dy, u, x):
+        raise RuntimeError("no second derivative")
+
+
+def test_a_second_backward_that_raises_counts_as_found():
+    assert finds("classroom", RaisesLater, (np.ones(2),), 1) is False
+    assert finds("classroom", RaisesLater, (np.ones(2),), 2) is True
+
+
+class Doubles(tz.Op):
+    """y = 2 x, in place"""
+
+    def forward(x):
+        x *= 2
+        return x
+
+    def backward(dy):
+        return 2 * dy
+
+
+def test_what_writes_its_input_cannot_reach_the_bug():
+    x = np.ones(2)
+    finds("classroom", Doubles, (x,))
+    np.testing.assert_array_equal(x, np.ones(2))
+
+
+def test_others_are_also_run_where_the_bug_shows():
+    found = zoo.theirs("classroom", BY_NAME["LeftEndForgotten"])
+    assert found == {"inputs": False, "right": False, "showing": True, "right showing": False}
 
 
 def test_what_cannot_run_is_neither_found_nor_passed():
@@ -108,8 +175,26 @@ def test_the_held_out_half_runs_once_and_is_kept(results, capsys):
     assert zoo.main(["--half", "held-out", "--checkers", "ours", "--json"]) == 0
     first = json.loads(results.read_text("utf-8"))["held_out_first"]
     assert set(first["found"]) == {bug.name for bug in BUGS if bug.held_out} and first["commit"] == "abc"
+    assert json.loads(results.read_text("utf-8"))["found"]["ours"] == {}
     for half in ("held-out", "all"):
         assert zoo.main(["--half", half, "--checkers", "ours", "--json"]) == 2
         assert "runs once" in capsys.readouterr().err
     assert zoo.main(["--checkers", "ours", "--json"]) == 0
     assert json.loads(results.read_text("utf-8"))["held_out_first"] == first
+
+
+def test_what_is_stored_is_printed_as_one_table(results, capsys):
+    held_out = [bug for bug in BUGS if bug.held_out]
+    assert zoo.main(["--checkers", "ours", "--json"]) == 0
+    capsys.readouterr()
+    assert zoo.main(["--stored", "--half", "all"]) == 0
+    tuning = len(BUGS) - len(held_out)
+    assert f"{tuning}/{tuning}" in total_row(capsys)
+    assert zoo.main(["--half", "held-out", "--checkers", "ours", "--json"]) == 0
+    capsys.readouterr()
+    assert zoo.main(["--stored", "--half", "all"]) == 0
+    assert total_row(capsys)[:3] == ["all", str(len(BUGS)), str(len(BUGS))]
+
+
+def total_row(capsys):
+    return next(line for line in capsys.readouterr().out.splitlines() if line.startswith("all ")).split()
