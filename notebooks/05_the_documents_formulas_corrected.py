@@ -346,15 +346,18 @@ assert round(1 / (1 + np.exp(-0.5)), 2) == 0.62
 erratum("F22")
 
 # %% [markdown]
-# Worse: with the loss that the document names it cannot be trained at all. Where the ReLU gives 0, the cross-entropy
-# takes ln 0. Where it gives more than 1, ln(1 − ŷ) is no number. Of 50 networks, none survives 100 steps, and some
-# are silent from the beginning: 0 for every house, no gradient, for ever.
+# Worse: it does not go with the loss that the document names. Where the ReLU gives 0, the cross-entropy takes ln 0.
+# Where it gives more than 1, ln(1 − ŷ) is no number. Of 50 networks more than 30 fail before the first step, whatever
+# α is: their loss is not finite, or they are silent, 0 for every house, without a gradient for ever. With α = 0.01 none
+# of the others lasts 100 steps. With α = 0.001 some do.
 
 # %%
 measured = threshold.measure()
 threshold.show(measured)
 assert (threshold.STARTS, threshold.STEPS) == (50, 100)
-assert measured.fates.trained == 0 < measured.fates.silent
+for fates in measured.fates.values():
+    assert fates.silent + fates.undefined > 30 and fates.silent > 0
+assert measured.fates[0.01].lasted == 0 < measured.fates[0.001].lasted
 assert measured.relu.called < measured.sigmoid.called
 Image.open(threshold.draw(measured, pictures / "threshold.png"))
 
@@ -371,13 +374,13 @@ capped.show(regressions)
 free, relu, sigmoid = regressions
 assert relu.reachable < 0.5 and relu.predicted.min() >= 0
 assert sigmoid.predicted.min() >= 0 and sigmoid.predicted.max() <= 1
-assert free.mse < min(relu.least, sigmoid.least)
+assert relu.least > 0 and sigmoid.least > free.mse
 erratum("F20")
 Image.open(capped.draw(regressions, pictures / "capped.png"))
 
 # %% [markdown]
 # No patience and no larger network would help. The table has a column for what a *perfect* network with such an output
-# would still get wrong, and the small one without it is better than that.
+# would still get wrong. With the sigmoid that is more than the error of the small network without.
 #
 # ## 3 · Shapes, constants, names
 #

@@ -3,8 +3,9 @@
     σ(z) > 0.5  ⇔  z > 0          the class that is more probable
     max(0, z) > 0.5  ⇔  z > 0.5    where σ(z) > 0.62: somewhere else
 
-Nor can a ReLU output be trained with the cross-entropy that the document names: ŷ = 0 for every z ≤ 0, and ln 0 = −∞;
-ŷ may exceed 1, and ln(1 − ŷ) is no number; and a unit that starts at z ≤ 0 for all samples has no gradient at all.
+Nor does a ReLU output go with the cross-entropy that the document names: ŷ = 0 for every z ≤ 0, and ln 0 = −∞; ŷ may
+exceed 1, and ln(1 − ŷ) is no number; and a unit that starts at z ≤ 0 for all samples has no gradient at all. Most
+networks fail before the first step; a smaller α saves some of the others.
 
 Is a house dearer than the median? Sigmoids in the hidden layers, as the document has them.
 """
@@ -29,17 +30,18 @@ from tinygrad_zh.train import fit, predict
 Array = np.ndarray[Any, Any]
 
 STARTS, STEPS, EPOCHS = 50, 100, 10
+ALPHAS = (0.01, 0.001)
 THRESHOLDS = np.linspace(-3, 3, 121)
 
 
 class Fates(NamedTuple):
     """What becomes of networks with a ReLU output. silent: 0 for every house, so no gradient. undefined: the loss is
-    infinite or no number before the first step. broken: within 100 steps. trained: none of these."""
+    infinite or no number before the first step. broken: within 100 steps. lasted: none of these."""
 
     silent: int
     undefined: int
     broken: int
-    trained: int
+    lasted: int
 
 
 class Rule(NamedTuple):
@@ -53,10 +55,10 @@ class Rule(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """accuracy: on the held-out houses for each of THRESHOLDS; changed: how many houses the two rules class otherwise;
+    """fates: for each α. accuracy: on the held-out houses for each of THRESHOLDS; changed: how many houses the two rules class otherwise;
     dearer: the share that is dearer."""
 
-    fates: Fates
+    fates: dict[float, Fates]
     accuracy: Array
     sigmoid: Rule
     relu: Rule
@@ -70,15 +72,17 @@ def measure(seed: int = 0) -> Measured:
     task = standardised(data.ames(), data.ames().names, seed)
     median = np.median(task.y)
     y, y_out = (task.y > median).astype(np.float32), task.y_out[:, 0] > median
-    fates = [fate(s, task.x, y) for s in range(seed, seed + STARTS)]
+    fates = {}
+    for alpha in ALPHAS:
+        each = [fate(s, task.x, y, alpha) for s in range(seed, seed + STARTS)]
+        fates[alpha] = Fates(*(each.count(name) for name in Fates._fields))
 
     manual_seed(seed)
     model = network()
     fit(model, (task.x, y), loss=F.binary_cross_entropy_with_logits, optimizer=Adam(model.parameters(), 0.01),
         epochs=EPOCHS, batch_size=32, progress="none")
     z = predict(model, task.x_out)[:, 0]
-    return Measured(Fates(*(fates.count(name) for name in Fates._fields)),
-                    np.array([np.mean((z > threshold) == y_out) for threshold in THRESHOLDS]),
+    return Measured(fates, np.array([np.mean((z > threshold) == y_out) for threshold in THRESHOLDS]),
                     rule(0.0, z, y_out), rule(0.5, z, y_out), int(np.sum((z > 0) != (z > 0.5))), len(z),
                     float(y_out.mean()))
 
@@ -93,11 +97,11 @@ def network() -> nn.Module:
     return nn.Sequential(nn.Dense(14, 10), nn.Sigmoid(), nn.Dense(10, 10), nn.Sigmoid(), nn.Dense(10, 1))
 
 
-def fate(seed: int, x: Array, y: Array) -> str:
-    """Minimise −1/n Σ (y ln ŷ + (1 − y) ln(1 − ŷ)) with ŷ = max(0, z) for 100 steps, as far as that is possible."""
+def fate(seed: int, x: Array, y: Array, alpha: float) -> str:
+    """Minimise −1/n Σ (y ln ŷ + (1 − y) ln(1 − ŷ)) with ŷ = max(0, z) for 100 steps of Adam, as far as it goes."""
     manual_seed(seed)
     model = network()
-    optimizer = Adam(model.parameters(), 0.01)
+    optimizer = Adam(model.parameters(), alpha)
     if not np.maximum(0, model(x).numpy()).any():
         return "silent"
     for step in range(STEPS):
@@ -109,11 +113,13 @@ def fate(seed: int, x: Array, y: Array) -> str:
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-    return "trained"
+    return "lasted"
 
 
 def show(measured: Measured) -> None:
-    say("experiment.threshold", starts=STARTS, steps=STEPS, **measured.fates._asdict())
+    say("experiment.threshold", starts=STARTS, steps=STEPS)
+    table(["α", *(text(f"experiment.threshold.{name}") for name in Fates._fields)],
+          *([f"{alpha}", *map(str, fates)] for alpha, fates in measured.fates.items()))
     say("experiment.threshold.rules", dearer=measured.dearer)
     table([text("experiment.threshold.rule"), "z >", text("experiment.held_out"), text("experiment.threshold.called"),
            text("experiment.threshold.recall")],
