@@ -153,6 +153,17 @@ def test_it_names_the_line_and_the_layer():
     assert autopsy(F.log, np.array([-1.0])).source == ""
 
 
+def test_training_that_stops_points_here_and_the_model_is_still_as_it_was_then():
+    def loss(p, t):
+        return F.log(p - 1e9).mean()
+
+    model, x, y = nn.Dense(2, 1), np.ones((4, 2), np.float32), np.ones((4, 1), np.float32)
+    with np.errstate(all="ignore"), pytest.raises(FloatingPointError, match=r"tz\.check\.autopsy\(lambda: loss"):
+        tz.train.fit(model, (x, y), loss=loss, optimizer=tz.optim.SGD(model.parameters(), lr=0.1), progress="none")
+    found = autopsy(lambda: loss(model(x), y))
+    assert (found.op, found.layer, found.source[:15]) == ("Log", "", "test_autopsy.py")
+
+
 def test_an_error_after_it_is_part_of_the_story_and_any_other_passes_on():
     def loss(p):
         return F.binary_cross_entropy(F.log(p), np.array([1.0]))

@@ -164,4 +164,5 @@ def _step(run: Run, x: Tensor, y: Array, loss: Callable[[Any, Any], Tensor], whe
 def _not_finite(what: str, where: str, rows: Array) -> FloatingPointError:
     samples = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
     return FloatingPointError(f"{what} {where} (samples {samples}); this step was not taken; "
-                              "try a smaller learning rate or gradient clipping")
+                              "try a smaller learning rate or gradient clipping; "
+                              "tz.check.autopsy(lambda: loss(model(x), y)) says where it began")
