@@ -116,7 +116,9 @@ def test_a_report_draws_itself(tmp_path, monkeypatch):
         report.plot("somewhere.png")
     ((rows, path, title),) = drawn
     assert (len(rows), path) == (len(report.comparisons), "somewhere.png")
-    assert title.splitlines() == ["gradient check of f: FAILED, 1 found", f"✗ {report.failures[0]}"]
+    for code, first in (("en", "gradient check of f: FAILED, 1 found"), ("zh", "梯度检验 f：未通过，发现 1 处问题")):
+        with in_language(code):
+            assert title().splitlines() == [first, f"✗ {report.failures[0]}"]
 
 
 def test_the_special_point_is_drawn_where_alone_something_is_wrong(monkeypatch):
@@ -132,6 +134,9 @@ def test_the_special_point_is_drawn_where_alone_something_is_wrong(monkeypatch):
     report = gradcheck(WrongAtZero, X)
     assert not report
     report.plot("somewhere.png")
+    with in_language("en"):
+        assert all(len(line) < 250 for line in str(report).splitlines())
+        assert "x = [[0. 0.] [0. 0.]]" in str(report)
     assert {row["point"] for row in drawn} == {next(row.point for row in report.comparisons if not row.passed)} != {""}
 
 

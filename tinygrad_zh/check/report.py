@@ -16,6 +16,7 @@ from tinygrad_zh.plot.gradients import gradient_report
 Plain = dict[str, Any]
 
 SHOWN = 5  # rows of a failed input in the printed table
+CUT = 60  # characters of an array
 LISTED = 10  # failures, and inputs in the table: a model has more than anybody reads
 
 
@@ -101,7 +102,7 @@ class Failure:
     def __str__(self) -> str:
         words = text(f"check.diagnosis.{self.diagnosis}", **self.values)
         if self.point:
-            inputs = ", ".join(f"{name} = {value}" for name, value in self.inputs.items())
+            inputs = ", ".join(f"{name} = {_on_a_line(value)}" for name, value in self.inputs.items())
             words = text("check.only_there", words=words, point=_point(self.point), inputs=inputs)
         return f"{self.subject}: {words}" if self.subject else words
 
@@ -144,8 +145,11 @@ class Report:
         """
         point = next((row.point for row in self.comparisons if not row.passed), "")
         rows = [row for row in self.table() if row["point"] == point]
-        title = [self._verdict(), *_listed([f"✗ {failure}" for failure in self.failures], 3)]
-        return gradient_report(rows, path, title="\n".join(title))
+
+        def title() -> str:
+            return "\n".join([self._verdict(), *_listed([f"✗ {failure}" for failure in self.failures], 3)])
+
+        return gradient_report(rows, path, title=title)
 
     def to_json(self) -> str:
         """The whole report as JSON; infinities and nan are the strings "inf", "-inf" and "nan"."""
@@ -203,6 +207,11 @@ class Report:
 
 def _listed(lines: list[str], most: int = LISTED) -> list[str]:
     return lines if len(lines) <= most else [*lines[:most], _more(len(lines) - most)]
+
+
+def _on_a_line(array: str) -> str:
+    words = " ".join(array.split())
+    return words if len(words) <= CUT else words[:CUT] + "…"
 
 
 def _point(point: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,24 +21,26 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 
 SHADES = "cividis"  # the same to colour-blind eyes: Nuñez, Anderton, Renslow 2018
-LOWEST, HIGHEST = -12, 0  # log₁₀ of the relative errors that shades tell apart
+LOWEST, HIGHEST = -16, 0  # log₁₀ of the relative errors that shades tell apart
 OWN = 3  # inputs with a panel of their own
-DECADES = 1e4  # largest / smallest, beyond which an axis is logarithmic, and what it then shows of small ones
+WIDE = 1e3  # largest / median, beyond which an axis is logarithmic
+DECADES = 1e4  # largest / smallest that such an axis tells from 0
 KINDS: dict[str, dict[str, Any]] = {  # how a row is drawn, and what it is called
     "right": {"marker": "o", "color": BLUE, "markersize": 5, "alpha": 0.75},
     "kink": {"marker": "D", "color": "white", "markeredgecolor": BLUE, "markersize": 6, "markeredgewidth": 1.5},
     "other": {"marker": "s", "color": "white", "markeredgecolor": GREY, "markersize": 6, "markeredgewidth": 1.5},
-    "wrong": {"marker": "X", "color": ORANGE, "markeredgecolor": "white", "markersize": 10, "zorder": 4},
+    "wrong": {"marker": "X", "color": ORANGE, "markeredgecolor": "white", "markersize": 8, "zorder": 4},
 }
 
 
-def gradient_report(rows: Sequence[Row], path: str | os.PathLike[str], *, title: str) -> Path:
+def gradient_report(rows: Sequence[Row], path: str | os.PathLike[str], *, title: Callable[[], str]) -> Path:
     """Draw the rows of a gradient check, a dictionary each as `Report.table()` gives them. 梯度检验图
 
     To the left analytic against numeric, of each element and of directions that are wrong: right ones lie on the line,
     at a kink the span of its slopes reaches it. To the right the relative errors: as a map of an input with two axes
     whose every element was measured, one by one for an input with one axis, and otherwise sorted, with what was
-    allowed of each. Writes `path` (.png or .svg) and a .csv of all rows beside it, and returns `path`.
+    allowed of each; a gradient of 0 has none. title() is asked for in the language of the picture. Writes `path`
+    (.png or .svg) and a .csv of all rows beside it, and returns `path`.
 
     Raises ValueError if there are no rows.
     """
@@ -52,9 +54,11 @@ def gradient_report(rows: Sequence[Row], path: str | os.PathLike[str], *, title:
     rest = [row for row in telling if row["name"] not in {*maps, *lists}]
     panels = len(maps) + len(lists) + bool(rest)
 
+    def head() -> list[str]:
+        return [line for part in title().split("\n") for line in wrap(part, 60 + 45 * panels)]
+
     def paint(figure: Figure) -> None:
-        lines = [line for part in title.split("\n") for line in wrap(part, 60 + 45 * panels)]
-        figure.suptitle("\n".join(lines), x=0.01, ha="left", fontsize=12, parse_math=False)
+        figure.suptitle("\n".join(head()), x=0.01, ha="left", fontsize=12, parse_math=False)
         first, *others = figure.subplots(1, 1 + panels, squeeze=False)[0]
         _against(first, telling)
         own = {name: [row for row in telling if row["name"] == name and row["element"] is not None]
@@ -70,10 +74,11 @@ def gradient_report(rows: Sequence[Row], path: str | os.PathLike[str], *, title:
         if rest:
             others[-1].set_title(text("plot.gradient.sorted"))
             others[-1].set_xlabel(text("plot.gradient.rank"))
-            _dots(others[-1], sorted(rest, key=_error))
+            _dots(others[-1], sorted(rest, key=relative_error))
 
     header = list(rows[0])
-    return draw(path, (5.0 + 4.4 * panels, 5.0), paint, header, ([row[name] for name in header] for row in rows))
+    table = ([row[name] for name in header] for row in rows)
+    return draw(path, (5.0 + 4.4 * panels, 4.8 + 0.22 * len(head())), paint, header, table)
 
 
 def kind_of(row: Row) -> str:
@@ -92,9 +97,11 @@ def whole(rows: Sequence[Row]) -> tuple[int, ...] | None:
     return shape if len(elements) == math.prod(shape) else None
 
 
-def _error(row: Row) -> float:
-    """The relative error, ∞ where there is none."""
-    return row["relative_error"] if math.isfinite(row["relative_error"]) else math.inf
+def relative_error(row: Row) -> float:
+    """What is drawn: 0 where both are 0 but for what was allowed, ∞ where one is no number."""
+    if row["passed"] and max(abs(row["analytic"]), abs(row["numeric"])) <= row["tolerance"]:
+        return 0.0
+    return float(row["relative_error"]) if math.isfinite(row["relative_error"]) else math.inf
 
 
 def _drawn(axes: Axes, kind: str, x: Sequence[float], y: Sequence[float], **more: Any) -> None:
@@ -124,9 +131,11 @@ def _against(axes: Axes, rows: Sequence[Row]) -> None:
            label=text("plot.gradient.not_finite", number=len(lost)))
     axes.plot([values.min(), values.max()], [values.min(), values.max()], "-", color=INK, lw=0.8, zorder=1)
     sizes = np.abs(values[values != 0])
-    if sizes.size and sizes.max() > DECADES * sizes.min():
+    if sizes.size and sizes.max() > WIDE * np.median(sizes):
         axes.set_xscale("symlog", linthresh=sizes.max() / DECADES)
         axes.set_yscale("symlog", linthresh=sizes.max() / DECADES)
+        axes.xaxis.get_major_locator().set_params(numticks=5)  # type: ignore[call-arg]
+        axes.yaxis.get_major_locator().set_params(numticks=9)  # type: ignore[call-arg]
     axes.set_xlabel(text("plot.gradient.numeric"))
     axes.set_ylabel(text("plot.gradient.analytic"))
     axes.margins(0.08)
@@ -140,7 +149,7 @@ def _map(axes: Axes, rows: Sequence[Row], shape: tuple[int, ...]) -> None:
     errors = np.full(shape, np.nan)
     for row in rows:
         if kind_of(row) in ("right", "wrong"):
-            errors[row["element"]] = max(row["relative_error"], 10.0**LOWEST)
+            errors[row["element"]] = max(relative_error(row), 10.0**LOWEST)
     axes.set_facecolor(RULE)  # of elements without a number
     axes.imshow(np.log10(errors), SHADES, vmin=LOWEST, vmax=HIGHEST, interpolation="nearest", aspect="auto")
     for kind in ("kink", "other", "wrong"):
@@ -153,7 +162,7 @@ def _map(axes: Axes, rows: Sequence[Row], shape: tuple[int, ...]) -> None:
 
 def _bar(figure: Figure, maps: Sequence[Axes]) -> None:
     """What the shades of the maps mean."""
-    powers = range(LOWEST, HIGHEST + 1, 3)
+    powers = range(LOWEST, HIGHEST + 1, 4)
     bar = figure.colorbar(maps[0].images[0], ax=list(maps), orientation="horizontal", fraction=0.05, ticks=powers)
     bar.ax.set_xticklabels([f"{'≤ ' if power == LOWEST else ''}$10^{{{power}}}$" for power in powers])
 
@@ -165,7 +174,7 @@ def _dots(axes: Axes, rows: Sequence[Row]) -> None:
     for kind in KINDS:
         places = [place for place, row in enumerate(rows) if kind_of(row) == kind]
         if kind in ("right", "wrong"):
-            errors = [min(max(_error(rows[place]), 10.0**LOWEST), 10.0**HIGHEST) for place in places]
+            errors = [min(max(relative_error(rows[place]), 10.0**LOWEST), 10.0**HIGHEST) for place in places]
             _drawn(axes, kind, places, errors)
         else:
             _drawn(axes, kind, places, [0.98] * len(places), transform=axes.get_xaxis_transform(), clip_on=False)
