@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import tinygrad_zh as tz
+from tests.support import fake_cupy
 from tinygrad_zh import functional as F
 from tinygrad_zh import nn
 from tinygrad_zh.check import autopsy
@@ -184,6 +186,13 @@ def test_it_leaves_everything_as_it_was():
     assert w.grad is None
     assert all(np.array_equal(value, before[name]) for name, value in norm.state_dict().items())
     assert F.dropout(tz.tensor(np.ones(9)), 0.5).tolist() == expected
+
+
+def test_on_a_gpu(monkeypatch):
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy.module())
+    x = tz.tensor([4.0, -1.0], device="cuda")
+    found = autopsy(lambda x: F.log(x).sum(), x)
+    assert (found.op, found.element, found.arguments, found.gradients) == ("Log", (1,), {"x": -1.0}, (0, 1))
 
 
 def test_under_no_grad_too():

@@ -170,13 +170,16 @@ def _first(tape: Tape, good: Callable[[Array], Any]) -> Found | None:
     return None
 
 
+def _host(x: Any) -> Array:
+    """A number or array as a NumPy array, from a GPU too."""
+    x = x.array if isinstance(x, Tensor) else x
+    return np.asarray(move(x, "cpu") if hasattr(x, "__cuda_array_interface__") else x)
+
+
 def _array(x: Any) -> Array:
     """A floating number or array in memory; of anything else nothing."""
-    if isinstance(x, Tensor):
-        x = x.array
-    if hasattr(x, "__cuda_array_interface__"):
-        x = move(x, "cpu")
-    return np.asarray(x) if isinstance(x, float) or getattr(x, "dtype", np.dtype("O")).kind == "f" else np.empty(0)
+    floating = isinstance(x, float) or getattr(x, "dtype", np.dtype("O")).kind == "f"
+    return _host(x) if floating else np.empty(0)
 
 
 def _named(line: Line) -> list[tuple[str, Any]]:
@@ -239,9 +242,9 @@ def _alone(line: Line, found: Found) -> dict[str, float] | None:
         value = values[found.output] if isinstance(values, tuple) else values
     except Exception:  # whatever a formula says of numbers where it wants arrays
         return None
-    if not np.array_equal(value, found.value, equal_nan=True):
+    if not np.array_equal(_host(value), found.value, equal_nan=True):
         return None
-    return {name: float(x) for (name, _), x in zip(_named(line), numbers, strict=True)}
+    return {name: float(_host(x)) for (name, _), x in zip(_named(line), numbers, strict=True)}
 
 
 def _formula(line: Line, output: int) -> str:
