@@ -353,6 +353,9 @@ assert careful(tz.tensor(x)).item() == 2
 # - Shapes that are not square, an index that appears twice, a batch of more than one.
 # - A check that was never shown a wrong gradient checks nothing. Break your own, and look: `tinygrad-zh check bug` has
 #   many more to find.
+#
+# `tinygrad-zh check` repeats the experiments of this page for other functions, and has more: steps, kink, depth, ulp,
+# precision, nan.
 
 # %% [markdown]
 # ## Exercises

@@ -342,6 +342,8 @@ assert careful(tz.tensor(x)).item() == 2
 # - 先用普通的值，再用 0、并列、很大和很小的值：错误就住在那里。`gradcheck` 会自己加上这些点。
 # - 不是方阵的形状，出现两次的下标，不止一个样本的批。
 # - 从没见过错误梯度的检验，什么也没有检验。弄坏自己的梯度，看一看：`tinygrad-zh check bug` 里还有许多错误等你去找。
+#
+# `tinygrad-zh check` 可以用别的函数重做本页的实验，还有更多：steps、kink、depth、ulp、precision、nan。
 
 # %% [markdown]
 # ## 练习
