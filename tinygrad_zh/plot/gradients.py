@@ -136,6 +136,8 @@ def _against(axes: Axes, rows: Sequence[Row]) -> None:
         axes.set_yscale("symlog", linthresh=sizes.max() / DECADES)
         axes.xaxis.get_major_locator().set_params(numticks=5)  # type: ignore[call-arg]
         axes.yaxis.get_major_locator().set_params(numticks=9)  # type: ignore[call-arg]
+    else:
+        axes.locator_params("x", nbins=5)
     axes.set_xlabel(text("plot.gradient.numeric"))
     axes.set_ylabel(text("plot.gradient.analytic"))
     axes.margins(0.08)
