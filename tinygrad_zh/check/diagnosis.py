@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import combinations
 
@@ -12,6 +13,7 @@ import numpy as np
 from tinygrad_zh.check.differences import Array
 from tinygrad_zh.core import sum_to
 
+SINGLE = 1e-6  # relative: several roundings of float32
 ALIKE = 1e-5  # relative, of the largest: enough to recognise a pattern
 
 Words = tuple[str, dict[str, str]]
@@ -26,27 +28,41 @@ def alike(a: Array, b: Array) -> bool:
 # ---- values
 
 
-def diagnose(analytic: Array, numeric: Array, wrong: Array, x: Array, y: Array, whole: bool) -> Words:
-    """What is wrong with a gradient, from the first pattern that fits.
+@dataclass(frozen=True)
+class Scene:
+    """What stands around a wrong gradient. x: the input, or its elements that were measured. y, upstream: the output
+    and its upstream gradient, if there is one output. indices: integer constants. others: the measured gradients of
+    the other inputs, by name. whole: whether all elements were measured."""
 
-    analytic, numeric, wrong: of the elements that were measured, in order; they are all the elements of x if
-    `whole`. y: f(x) where it is one array of x's shape, else of any other.
-    """
+    x: Array
+    y: Array
+    upstream: Array
+    indices: Sequence[Array]
+    others: Mapping[str, Array]
+    whole: bool
+
+
+def diagnose(analytic: Array, numeric: Array, wrong: Array, scene: Scene) -> Words:
+    """What is wrong with a gradient, from the first pattern that fits: of the elements that were measured, in order."""
+    x, y = scene.x, scene.y
     if not np.isfinite(analytic).all():
-        return _not_finite(analytic, x, whole)
+        return _not_finite(analytic, x, scene.whole)
     if not np.isfinite(numeric).all():
         return "not_measured", {}
     if not analytic.any():
         return "zero", {}
-    found = _factor(analytic, numeric) or _offset(analytic, numeric)
+    found = _single(analytic, numeric) or _factor(analytic, numeric) or _offset(analytic, numeric)
     if found is None and not alike(analytic, numeric):
         found = _signs(analytic, numeric)
-        if found is None and whole:
-            found = _places(analytic.reshape(x.shape), numeric.reshape(x.shape))
-        if found is None and whole and y.shape == x.shape:
-            found = _missing(analytic.reshape(x.shape), numeric.reshape(x.shape), x, y)
-    if found is None and whole:
+        if found is None and scene.whole:
+            g, measured = analytic.reshape(x.shape), numeric.reshape(x.shape)
+            found = _places(g, measured) or _swapped(g, scene) or _reduction(g, measured, scene)
+            if found is None and y.shape == x.shape:
+                found = _missing(g, measured, x, y) or _coupling(g, measured, scene)
+            found = found or _repeated(wrong.reshape(x.shape), scene) or _constant(g, measured)
+    if found is None and scene.whole:
         found = _only_at(wrong.reshape(x.shape), x)
+    found = found or _clipped(analytic, numeric)
     return found or ("elements", {"wrong": str(int(wrong.sum())), "all": str(wrong.size)})
 
 
@@ -106,8 +122,90 @@ def _places(analytic: Array, numeric: Array) -> Words | None:
         for axes in combinations(range(analytic.ndim), count):
             if alike(analytic, np.flip(numeric, axes)):
                 return "reversed", {"axes": ", ".join(map(str, axes))}
+    for axis, length in enumerate(analytic.shape):
+        ahead, behind = (analytic.take(range(*part), axis) for part in ((1, length), (0, length - 1)))
+        first, last = (numeric.take(range(*part), axis) for part in ((0, length - 1), (1, length)))
+        for shift, (claimed, right) in {1: (ahead, first), -1: (behind, last)}.items():
+            if length > 2 and alike(claimed, right):
+                return "shifted", {"axis": str(axis), "shift": f"{shift:+d}"}
     if alike(np.sort(analytic, axis=None), np.sort(numeric, axis=None)):
         return "places", {}
+    return None
+
+
+def _single(analytic: Array, numeric: Array) -> Words | None:
+    """Right but for rounding, and every value is one of float32."""
+    close = np.abs(analytic - numeric) <= SINGLE * np.abs(numeric)
+    if close.all() and (analytic == analytic.astype(np.float32)).all() and not _factor(analytic, numeric):
+        return "float32_rounding", {}
+    return None
+
+
+def _clipped(analytic: Array, numeric: Array) -> Words | None:
+    """analytic = min(max(numeric, −c), c)."""
+    c = float(np.abs(analytic).max())
+    if (np.abs(numeric) > c).any() and alike(analytic, np.clip(numeric, -c, c)):
+        return "clipped", {"value": f"{c:.4g}"}
+    return None
+
+
+def _swapped(analytic: Array, scene: Scene) -> Words | None:
+    for name, gradient in scene.others.items():
+        if alike(analytic, gradient):
+            return "swapped", {"other": name}
+    return None
+
+
+def _reduction(analytic: Array, numeric: Array, scene: Scene) -> Words | None:
+    """Of an input that was broadcast and added: one slice of the upstream gradient, or a sum over another axis."""
+    dy = scene.upstream
+    for axis, length in enumerate(dy.shape):
+        right = dy.sum(axis=axis)
+        if length == 1 or right.size != numeric.size or not alike(right.ravel(), numeric.ravel()):
+            continue
+        for index in range(length):
+            if alike(dy.take(index, axis).ravel(), analytic.ravel()):
+                return "one_slice", {"axis": str(axis), "index": str(index)}
+        for other in range(dy.ndim):
+            if other != axis and alike(dy.sum(axis=other).ravel(), analytic.ravel()):
+                return "wrong_axis", {"axis": str(axis), "other": str(other)}
+    return None
+
+
+def _coupling(analytic: Array, numeric: Array, scene: Scene) -> Words | None:
+    """Of y = g(x, a statistic of x): the diagonal of the Jacobian alone, or without the terms through the statistics,
+    which are multiples of 1 and y in each slice, as in softmax and in normalization."""
+    y, missing = scene.y, numeric - analytic
+    if alike(analytic, scene.upstream * y * (1 - y)):
+        return "diagonal", {}
+    for axis, length in enumerate(y.shape):
+        if length < 4:
+            continue
+        rows, columns = (np.moveaxis(z, axis, -1).reshape(-1, length) for z in (missing, y))
+        for basis in (columns[:, :, None], np.stack([np.ones_like(columns), columns], axis=-1)):
+            fitted = (basis @ (np.linalg.pinv(basis) @ rows[:, :, None]))[:, :, 0]
+            if alike(rows, fitted):
+                return "statistics", {"axis": str(axis)}
+    return None
+
+
+def _repeated(wrong: Array, scene: Scene) -> Words | None:
+    """Wrong only where an index occurs more than once."""
+    for index in scene.indices:
+        values, counts = np.unique(index, return_counts=True)
+        for axis, length in enumerate(wrong.shape):
+            rows = np.flatnonzero(wrong.any(axis=tuple(a for a in range(wrong.ndim) if a != axis)))
+            if set(rows.tolist()) <= {int(v) % length for v in values[counts > 1] if -length <= v < length}:
+                return "repeated_index", {"axis": str(axis), "index": str(int(rows[0]))}
+    return None
+
+
+def _constant(analytic: Array, numeric: Array) -> Words | None:
+    """The same value all along an axis, where the right gradient is not."""
+    size = ALIKE * np.abs(analytic).max()
+    for axis, length in enumerate(analytic.shape):
+        if length > 1 and np.ptp(analytic, axis=axis).max() <= size < np.ptp(numeric, axis=axis).max():
+            return "constant", {"axis": str(axis)}
     return None
 
 

@@ -55,6 +55,11 @@ class Problem:
         """Those of the points that are the user's inputs."""
         return self.points
 
+    @property
+    def indices(self) -> list[Array]:
+        """The integer constants."""
+        return []
+
     def at(self, inputs: Sequence[Array]) -> Self:
         """The same problem with other inputs."""
         other = copy.copy(self)
@@ -91,6 +96,10 @@ class TensorProblem(Problem):
         self.points = [x.astype(np.float64) for x in inputs if x.dtype.kind == "f"]
         self.dtypes = [x.dtype for x in inputs if x.dtype.kind == "f"]
         self.differentiated: list[int] | None = None
+
+    @property
+    def indices(self) -> list[Array]:
+        return [c.array for c in self.constants if c is not None and c.dtype.kind in "iu"]
 
     def with_repeats(self) -> Self | None:
         constants = repeated([None if c is None else c.array for c in self.constants], self.points)
@@ -160,6 +169,10 @@ class SecondOrder(TensorProblem):
     def given(self) -> list[Array]:
         return self.first.points
 
+    @property
+    def indices(self) -> list[Array]:
+        return self.first.indices
+
     def at(self, inputs: Sequence[Array]) -> Self:
         first = self.first.at(inputs)
         return type(self)(first, first.value(inputs), self.upstream)
@@ -213,6 +226,10 @@ class ArrayProblem(Problem):
         given = [] if callable(grad) else listed(grad, len(self.points))
         low = [g.dtype for g, d in zip(given, self.dtypes, strict=False) if g.dtype == d and d != np.float64]
         self.tolerance = 1e3 * max([float(np.finfo(d).eps) for d in low], default=0.0)
+
+    @property
+    def indices(self) -> list[Array]:
+        return [c for c in self.constants if c is not None and c.dtype.kind in "iu"]
 
     def with_repeats(self) -> Self | None:
         constants = repeated(self.constants, self.points)
