@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import tinygrad_zh as tz
-from tests.check.test_odd_functions import ODD
 from tests.check.test_diagnoses import CASES
+from tests.check.test_odd_functions import ODD
 from tests.check.zoo.diagnoses import DIAGNOSES
 from tinygrad_zh import functional as F
 from tinygrad_zh.check import Report, gradcheck
