@@ -121,8 +121,8 @@ def show(trainings: list[Training]) -> None:
     columns = ("cosine", "before", "after", "steps", "accuracy")
     table([text("experiment.error_signal.signal"), *(text(f"experiment.error_signal.{name}") for name in columns)],
           *([f"{text(f'experiment.error_signal.{t.signal}')} · {text(f'experiment.error_signal.title.{t.activation}')}",
-             f"{t.cosine:+.3f}", f"{t.costs[0]:.3f}",
-             f"{t.costs[-1]:.3f}", f"{len(t.costs) - 1}", f"{t.accuracy:.1%}"] for t in trainings))
+             f"{t.cosine:+.3f}", f"{t.costs[0]:.3f}", f"{t.costs[-1]:.3f}", f"{len(t.costs) - 1}",
+             f"{t.accuracy:.1%}"] for t in trainings))
     say("experiment.error_signal.seen")
 
 

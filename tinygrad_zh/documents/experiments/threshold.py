@@ -55,8 +55,8 @@ class Rule(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """fates: for each α. accuracy: on the held-out houses for each of THRESHOLDS; changed: how many houses the two rules
-    class otherwise; dearer: the share that is dearer."""
+    """fates: for each α. accuracy: on the held-out houses for each of THRESHOLDS. changed: how many houses the two
+    rules class otherwise. dearer: the share that is dearer."""
 
     fates: dict[float, Fates]
     accuracy: Array
