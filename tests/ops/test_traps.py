@@ -306,6 +306,49 @@ def test_an_exponent_does_not_promote(p):
         assert gradient_of(x**exponent, x).dtype == np.float32
 
 
+ELEMENTWISE = [F.mse_loss, F.l1_loss, F.huber_loss, F.half_squared_error, F.binary_cross_entropy,
+               F.binary_cross_entropy_with_logits, F.cross_entropy_of_probabilities]
+TARGETS = {
+    "booleans": np.array([True, False, True]),
+    **{name: np.array([1, 0, 1], name) for name in ("int8", "uint8", "int64", "uint64", "float16", "float64")},
+    "a list": [1, 0, 1],
+    "a tensor of integers": tz.tensor([1, 0, 1]),
+    "a tensor of booleans": tz.tensor([True, False, True]),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("loss", ELEMENTWISE, ids=lambda loss: loss.__name__)
+def test_targets_take_the_predictions_dtype_in_every_loss(loss, target, dtype):
+    p = leaf([0.25, 0.5, 0.75], dtype)
+    y = loss(p, TARGETS[target])
+    expected = loss(p, np.array([1, 0, 1], dtype))
+    assert y.dtype == dtype and y.item() == expected.item()
+    np.testing.assert_array_equal(gradient_of(y, p), gradient_of(expected, p))
+
+
+@pytest.mark.parametrize("labels", [np.array([1, 0]), np.array([1, 0], np.uint8), [1, 0], tz.tensor([1, 0])])
+@pytest.mark.parametrize("loss", [F.cross_entropy, F.cross_entropy_of_probabilities], ids=lambda loss: loss.__name__)
+def test_labels_stay_integers_and_the_loss_has_the_predictions_dtype(loss, labels):
+    p = leaf([[0.5, 0.25], [0.25, 0.5]], np.float32)
+    y = loss(p, labels, "none")
+    assert y.dtype == np.float32
+    np.testing.assert_array_equal(y.numpy(), loss(p, np.float32([[0, 1], [1, 0]]), "none").numpy())
+
+
+def test_a_target_that_is_differentiated_keeps_its_dtype():
+    p, t = leaf([0.5], np.float32), leaf([1.0], np.float64)
+    for loss in ELEMENTWISE:
+        y = loss(p, t)
+        assert y.dtype == np.float64
+        assert [g.dtype for g in tz.grad(y, [p, t])] == [np.float32, np.float64]
+
+
+def test_a_whole_prediction_does_not_cut_its_target_to_a_whole_number():
+    assert F.mse_loss(np.array([1, 2]), [0.5, 2.0], "sum").item() == 0.25
+
+
 # ---- special numbers
 
 

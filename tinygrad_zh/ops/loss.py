@@ -204,7 +204,10 @@ class BinaryCrossEntropyWithLogits(Op):
 
 
 def _operands(name: str, p: Any, t: Any) -> tuple[Any, Any]:
-    """Prediction and target, of one shape: (n, 1) against (n,) would broadcast to (n, n) without a word."""
+    """Prediction and target, of one shape: (n, 1) against (n,) would broadcast to (n, n) without a word.
+
+    A target that is data takes the prediction's dtype, for float32 − int64 is float64. A floating tensor keeps its own.
+    """
     p = p if hasattr(p, "shape") else np.asarray(p)
     t = t if hasattr(t, "shape") else np.asarray(t)
     if p.shape != t.shape:
@@ -213,8 +216,9 @@ def _operands(name: str, p: Any, t: Any) -> tuple[Any, Any]:
     for role, x in (("prediction", p), ("target", t)):
         if x.dtype.kind not in "fiub":
             raise TypeError(f"{name}: the {role} must hold real numbers, not {x.dtype}")
-    if isinstance(t, np.ndarray) and t.dtype.kind == "f" and p.dtype.kind == "f":
-        t = t.astype(p.dtype, copy=False)
+    differentiable = isinstance(t, Tensor) and t.dtype.kind == "f"
+    if p.dtype.kind == "f" and t.dtype != p.dtype and not differentiable:
+        t = t.astype(p.dtype)
     return p, t
 
 
@@ -295,7 +299,6 @@ def cross_entropy_of_probabilities(p: Any, t: Any, reduction: str = "mean") -> T
     _check_probabilities("cross_entropy_of_probabilities", p)
     if t.shape == p.shape[:-1] and t.dtype.kind in "iu":
         t = np.arange(p.shape[-1]) == labels("cross_entropy_of_probabilities", t, p.shape[-1])[..., None]
-        t = t.astype(p.dtype)
     return _reduced(CrossEntropyOfProbabilities(*_operands("cross_entropy_of_probabilities", p, t)), reduction)
 
 
