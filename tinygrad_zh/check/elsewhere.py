@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_zh.check import diagnosis, directions, hygiene, special
-from tinygrad_zh.check.comparing import Comparing, Moves, Settings, check_form, measured
+from tinygrad_zh.check.comparing import Comparing, Settings, check_form, measured
 from tinygrad_zh.check.differences import Array
 from tinygrad_zh.check.directions import Direction
 from tinygrad_zh.check.problem import Problem, Pull, RaisedError
@@ -84,7 +84,7 @@ class Elsewhere:
     def _at(self, place: Place) -> Iterator[Failure]:
         problem, upstream = place.problem, self._upstream(place)
         try:
-            claims = [np.array(g) for g in place.pull(upstream)]
+            claims = _claims(place.pull, upstream)
             malformed = check_form(problem, claims, lambda i: measured(problem, [upstream], i))
             yield from malformed.values()
             if malformed:
@@ -97,12 +97,14 @@ class Elsewhere:
             rows: list[Comparison] = []
             if not comparing(rows).plain(first_look(problem.points, claims, self.settings.rng)):
                 rows = []
-                few = directions.elements(claims, FEW, self.settings.rng)
-                found = compared(comparing(rows), few, directions.joint)
+                some = comparing(rows)
+                found = [*some.together(directions.joint),
+                         *some.one_by_one(directions.elements(claims, FEW, self.settings.rng))]
                 if found:
                     rows = []
+                    all_ = comparing(rows)
                     many = directions.elements(claims, self.settings.max_elements, self.settings.rng)
-                    found = compared(comparing(rows), many, directions.dense) or found
+                    found = [*all_.one_by_one(many), *all_.together(directions.dense)] or found
                 yield from found
             self.rows += rows
         except RaisedError as raised:
@@ -115,6 +117,16 @@ class Elsewhere:
         return self.upstream
 
 
+def _claims(pull: Pull, upstream: Sequence[Array]) -> list[Array]:
+    """The claimed gradients; whoever wrote them, it is a finding if that raises where f has a value."""
+    try:
+        return [np.array(g) for g in pull(upstream)]
+    except RaisedError:
+        raise
+    except Exception as error:
+        raise RaisedError(error) from error
+
+
 def first_look(points: Sequence[Array], claims: Sequence[Array], rng: np.random.Generator) -> list[Direction]:
     """All inputs at once, and one element of each: one whose claim is no number, or else the one nearest to 0."""
     finite = [np.isfinite(claim) for claim in claims]
@@ -122,10 +134,6 @@ def first_look(points: Sequence[Array], claims: Sequence[Array], rng: np.random.
     moves += [Direction({i: int(np.argmin(np.abs(x) if ok.all() else ok))})
               for i, (x, ok) in enumerate(zip(points, finite, strict=True)) if x.size]
     return moves
-
-
-def compared(comparing: Comparing, chosen: Sequence[Sequence[int]], moves: Moves) -> list[Failure]:
-    return [*comparing.one_by_one(chosen), *comparing.together(moves)]
 
 
 def _bytes(inputs: Sequence[Array]) -> bytes:

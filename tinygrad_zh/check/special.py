@@ -49,13 +49,14 @@ CHANGES: dict[str, Change] = {"one_zero": one_zero, "more_zeros": more_zeros, "l
 
 
 def tied(arrays: Sequence[Array]) -> list[Array]:
-    """Three values instead of many, taken from among them, so that there are ties within inputs and between them, at
-    the maximum and elsewhere."""
+    """At most three values instead of many, taken from among them, so that there are ties within inputs and between
+    them, at the maximum and elsewhere."""
     values = np.sort(np.concatenate([x.ravel() for x in arrays]))
     if not values.size:
         return list(arrays)
-    levels = values[[values.size // 6, values.size // 2, -1 - values.size // 6]]
-    return [np.asarray(levels[np.abs(x[..., None] - levels).argmin(axis=-1)]) for x in arrays]
+    count = min(3, 1 + values.size // 3)
+    levels = values[(2 * np.arange(count) + 1) * values.size // (2 * count)]
+    return [levels[np.abs(x[..., None] - levels).argmin(axis=-1)] for x in arrays]
 
 
 class Point(NamedTuple):

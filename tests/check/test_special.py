@@ -1,0 +1,248 @@
+"""Special points: what is right at the given inputs and wrong at zeros, ties, extremes or repeated indices."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import tinygrad_zh as tz
+from tinygrad_zh import functional as F
+from tinygrad_zh.check import Report, gradcheck
+from tinygrad_zh.check.special import CHANGES, one_zero, points, repeated, tied
+from tinygrad_zh.i18n import in_language
+
+X = np.random.default_rng(1).normal(size=(4, 5))
+
+
+def failures(function, *inputs, grad):
+    return gradcheck(function, *inputs, grad=grad).failures
+
+
+# ---- what is caught
+
+
+def divided(x):
+    return x.prod() / x
+
+
+def with_one_zero_only(x):
+    others = np.where(x == 0, 1, x).prod()
+    return np.where((x == 0).any(), np.where(x == 0, others, 0), others / np.where(x == 0, 1, x))
+
+
+def whole_to_every_tie(dy, x):
+    return dy[:, None] * (x == x.max(axis=1, keepdims=True))
+
+
+def overflowing(dy, x):
+    return dy * np.exp(-x) / (1 + np.exp(-x)) ** 2
+
+
+def small_is_zero(dy, x):
+    return dy * np.where((x != 0) & (np.abs(x) < 1e-3), 0, np.cos(x))
+
+
+def blown_up_raises(dy, x):
+    if np.abs(x).max() > 20:
+        raise FloatingPointError("too large")
+    return dy * 2 * x
+
+
+def wrong_at_zero(dy, x):
+    return dy * np.where(x == 0, 0, -1 / (1 + np.exp(x)))
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+CASES = [
+    (np.prod, divided, "not_finite_at_zero", "zeros"),
+    (np.prod, with_one_zero_only, "only_at_zeros", "more_zeros"),
+    (np.linalg.norm, lambda x: x / np.linalg.norm(x), "not_finite_at_zero", "zeros"),
+    (lambda x: x.max(axis=1), whole_to_every_tie, "together", "ties"),
+    (sigmoid, overflowing, None, "large"),
+    (np.sin, small_is_zero, "zero", "small"),
+    (lambda x: x * x, blown_up_raises, "raised", "large"),
+    (lambda x: np.log1p(np.exp(-x)), wrong_at_zero, "zero", "zeros"),
+]
+
+
+@pytest.mark.parametrize(("function", "grad", "diagnosis", "point"), CASES)
+@pytest.mark.parametrize("seed", range(3))
+def test_what_hides_at_a_special_point_is_caught_there(function, grad, diagnosis, point, seed):
+    x = 20 * X if function is sigmoid else X
+    assert gradcheck(function, X, grad=grad, seed=seed, special=False)
+    report = gradcheck(function, x, grad=grad, seed=seed)
+    assert not report
+    assert diagnosis in (None, *[failure.diagnosis for failure in report.failures]), str(report)
+    there = {failure.point for failure in report.failures} | {row.point for row in report.comparisons if not row.passed}
+    assert point in there
+    assert all(row.point for row in report.comparisons if not row.passed)
+
+
+def test_a_failure_says_where_in_both_languages():
+    report = gradcheck(lambda a: np.prod(a), X[0], grad=divided)
+    failure = report.failures[0]
+    assert failure.inputs == {"a": "[0. 0. 0. 0. 0.]"}
+    assert failure.comparison.value == 0
+    with in_language("en"):
+        assert "only at a special point, all zero: a = [0. 0. 0. 0. 0.]" in str(report)
+    with in_language("zh"):
+        assert "只在特殊点，全为零：a = [0. 0. 0. 0. 0.]" in str(report)
+    assert Report.from_json(report.to_json()).to_json() == report.to_json()
+
+
+def test_what_is_wrong_anyway_is_not_looked_for_elsewhere():
+    report = gradcheck(np.sin, X, grad=lambda dy, x: dy)
+    assert not report
+    assert report.points == report.outside == ()
+
+
+def test_one_kind_of_fault_is_said_once():
+    found = failures(lambda x: np.sqrt(np.abs(x)).sum() ** 2, X, grad=lambda x: np.full_like(x, np.nan))
+    assert len(found) == 1
+    report = gradcheck(np.prod, X, grad=divided)
+    assert len({(f.name, f.diagnosis) for f in report.failures}) == len(report.failures)
+
+
+# ---- where there is nothing to find
+
+
+def test_points_outside_the_domain_are_counted_and_no_error():
+    report = gradcheck(F.log, np.array([0.5, 2.0]))
+    assert report
+    assert set(report.outside) == {"zeros", "one_zero"}  # of two elements, more zeros are all
+    assert set(report.points) == {"large", "small", "ties"}
+    with in_language("en"):
+        assert "at 3 special points; at 2 others the function has no value" in str(report)
+
+
+def test_a_function_may_refuse_what_it_is_not_made_for():
+    def picky(x):
+        if (x.numpy() == 0).any():
+            raise LookupError("no zeros here")
+        return F.tanh(x)
+
+    report = gradcheck(picky, X)
+    assert report
+    assert "zeros" in report.outside
+
+
+def test_of_several_inputs_each_is_zero_once_and_then_all():
+    report = gradcheck(lambda a, b: a * b, X, 2 * X)
+    assert {"zeros(a)", "zeros(b)", "zeros"} <= set(report.points)
+    assert not any(point.startswith("large(") for point in report.points)
+
+
+def test_if_all_at_once_lead_out_of_the_domain_one_does_alone():
+    report = gradcheck(lambda x, p: F.sum(x * F.log(p)), X, np.full((4, 5), 0.5))
+    assert {"one_zero(x)", "more_zeros(x)"} <= set(report.points)
+    assert {"one_zero", "one_zero(p)"} <= set(report.outside)
+
+
+def test_points_that_are_the_given_ones_are_not_tried_again():
+    assert "zeros" not in gradcheck(F.tanh, np.zeros(3)).points
+    names = gradcheck(F.tanh, np.array(0.5)).points
+    assert names == ("zeros", "large", "small")
+
+
+@pytest.mark.parametrize("shape", [(0,), (3, 0)])
+def test_empty_inputs_have_none(shape):
+    report = gradcheck(F.tanh, np.zeros(shape))
+    assert report
+    assert report.points == ()
+
+
+def test_a_gradient_given_as_numbers_holds_at_the_given_inputs_alone():
+    assert gradcheck(lambda x: (x**2).sum(), X, grad=2 * X).points == ()
+    assert gradcheck(lambda x: (x**2).sum(), X, grad=lambda x: 2 * x).points
+
+
+def test_a_given_upstream_gradient_serves_at_special_points_too():
+    class AtZero(tz.Op):
+        def forward(x):
+            return np.sin(x)
+
+        def backward(dy, x):
+            return np.where(x == 0, 2 * dy, dy * np.cos(x))
+
+    report = gradcheck(AtZero, X, upstream=np.ones((4, 5)))
+    assert {f.diagnosis for f in report.failures} == {"factor", "only_at_zeros"}
+
+
+def test_the_rows_of_the_given_inputs_are_the_same_with_and_without():
+    with_points, without = gradcheck(F.softmax, X), gradcheck(F.softmax, X, special=False)
+    assert [row for row in with_points.comparisons if not row.point] == list(without.comparisons)
+    assert with_points.points
+    assert not without.points
+
+
+@pytest.mark.parametrize("function", [F.norm, F.std, F.prod, F.relu, F.abs, F.max, F.softmax, F.layer_norm, F.gelu])
+@pytest.mark.parametrize("order", [1, 2])
+def test_right_ops_pass_everywhere(function, order):
+    report = gradcheck(function, X, order=order)
+    assert report, str(report)
+    assert len(report.points) == 6
+
+
+# ---- indices
+
+
+class Overwrites(tz.Op):
+    """pytorch #1631: right until an index comes twice."""
+
+    def forward(x, i):
+        return x[i]
+
+    def backward_x(dy, i, x_shape):
+        g = np.zeros(x_shape, dy.dtype)
+        g[i] = dy
+        return g
+
+
+@pytest.mark.parametrize("order", [[0, 2], [3, 1, 0]])
+def test_an_index_is_repeated(order):
+    assert gradcheck(Overwrites, X, np.array(order), special=False)
+    report = gradcheck(Overwrites, X, np.array(order))
+    assert [(f.point, f.diagnosis) for f in report.failures] == [("repeats", "repeated_index")]
+
+
+def test_a_permutation_is_not():
+    inverse = lambda dy, x, i: dy[np.argsort(i)]  # noqa: E731
+    report = gradcheck(lambda x, i: x[i], X, np.array([2, 0, 3, 1]), grad=inverse)
+    assert report
+    assert "repeats" not in report.points
+
+
+def test_what_is_repeated():
+    assert repeated([None, np.array([1.5])], [X]) is None
+    assert repeated([np.array([2, 2])], [X]) is None
+    assert repeated([np.array([True, False])], [X]) is None
+    assert [c.tolist() for c in repeated([np.array([2, 1])], [X])] == [[2, 2]]
+
+
+# ---- the points
+
+
+def test_ties_are_within_and_between_inputs_and_at_the_maximum():
+    a, b = tied([X, X[0] + 0.1])
+    assert set(np.unique(a)) | set(np.unique(b)) <= set(np.concatenate([X.ravel(), X[0] + 0.1]))
+    assert len(np.unique(np.concatenate([a.ravel(), b]))) == 3
+    assert (a == a.max()).sum() > 1
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (7,), (2, 3), (1, 4, 1)])
+def test_every_change_keeps_the_shape_and_the_original(shape):
+    x = np.full(shape, 3.0)
+    for change in CHANGES.values():
+        assert change(x).shape == shape
+    assert (x == 3).all()
+    assert (one_zero(x) == 0).sum() == 1
+    assert next(points([x], ["x"]))[0].name == "zeros"
+
+
+def test_two_zeros_lie_along_every_axis():
+    y = CHANGES["more_zeros"](np.ones((3, 4)))
+    assert ((y == 0).sum(axis=0) == 2).any()
+    assert ((y == 0).sum(axis=1) == 2).any()
