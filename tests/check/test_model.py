@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+from functools import wraps
 
 import numpy as np
 import pytest
@@ -338,6 +339,38 @@ def test_an_op_deep_inside_is_named_with_its_layer():
              if name.startswith(("out", "blocks.1.feed_forward.second", "blocks.1.feed_forward_norm"))}
     assert not shown_in(report) & above
     assert {"embedding.W", "blocks.0.feed_forward.first.W", "blocks.1.feed_forward.first.W"} <= shown_in(report)
+
+
+def backwards(model, batch, loss):
+    """Every backward formula that runs for a model, with its op."""
+    *inputs, targets = batch
+    with tz.record() as tape:
+        loss(model(*map(tz.tensor, inputs)), targets).backward()
+    return sorted({(line.info["op"], line.function.__name__) for line in tape.of("backward")}, key=str)
+
+
+def a_thousandth_too_large(formula):
+    @wraps(formula)
+    def backward(*arguments, **keywords):
+        partials = formula(*arguments, **keywords)
+        return tuple(p * 1.001 for p in partials) if isinstance(partials, tuple) else partials * 1.001
+
+    return staticmethod(backward)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["normalized", "attention with a mask"])
+def test_whichever_op_is_wrong_is_named(name, monkeypatch):
+    make, batch, loss = MODELS[name]
+    model = make()
+    found = backwards(model, batch, loss)
+    assert len(found) >= 8
+    for op, key in found:
+        with monkeypatch.context() as patch:
+            patch.setattr(op, key, a_thousandth_too_large(getattr(op, key)))
+            patch.setattr(op, "plans", {})
+            report = check_model(model, batch, loss)
+        assert {failure.op for failure in report.failures} - {""} == {op.__name__}, f"{op.__name__}.{key}: {report}"
 
 
 def test_it_is_said_in_both_languages():
