@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from tinygrad_zh.check.problem import (
     title_of,
 )
 from tinygrad_zh.check.report import Comparison, Failure, Report
-from tinygrad_zh.check.upstream import random_upstream, upstreams_of
+from tinygrad_zh.check.upstream import upstreams_of
 from tinygrad_zh.core.mode import using
 from tinygrad_zh.core.random import philox
 
@@ -56,10 +57,9 @@ def gradcheck(fn_or_op: Callable[..., Any], *inputs: Any, grad: Any = None, orde
     >>> bool(report), report.failures[0].diagnosis, report.failures[0].values
     (False, 'factor', {'factor': '1/2'})
     """
-    if order not in (1, 2):
-        raise ValueError(f"gradcheck: order is 1 or 2, not {order!r}")
-    if method not in METHODS:
-        raise ValueError(f"gradcheck: method is one of {', '.join(METHODS)}, not {method!r}")
+    if not callable(fn_or_op):
+        raise TypeError(f"gradcheck(f, x, …): f is a function or an op, not {type(fn_or_op).__name__}")
+    _check_options(order, method, special, seed, rtol, max_elements)
     arrays, title, names = arrays_of(inputs), title_of(fn_or_op), names_of(fn_or_op, inputs)
     with using(tape=None), np.errstate(all="ignore"):
         problem: Problem
@@ -72,9 +72,25 @@ def gradcheck(fn_or_op: Callable[..., Any], *inputs: Any, grad: Any = None, orde
             problem = TensorProblem(fn_or_op, arrays, title, names)
             if order == 2:
                 outputs, _ = problem.forward(hygiene.copies(problem.points))
-                problem = SecondOrder(problem, outputs, random_upstream(outputs, philox(seed)))
+                dy, *_ = upstreams_of(problem, outputs, upstream, philox(seed))
+                problem = SecondOrder(problem, outputs, dy)
         return check(problem, upstream=upstream if order == 1 else None, order=order, method=method,
-                     special=special, seed=seed, rtol=rtol, max_elements=max_elements)
+                     special=special, seed=int(seed), rtol=float(rtol), max_elements=int(max_elements))
+
+
+def _check_options(order: Any, method: Any, special: Any, seed: Any, rtol: Any, max_elements: Any) -> None:
+    if isinstance(order, bool) or order not in (1, 2):
+        raise ValueError(f"gradcheck: order is 1 or 2, not {order!r}")
+    if not isinstance(method, str) or method not in METHODS:
+        raise ValueError(f"gradcheck: method is one of {', '.join(METHODS)}, not {method!r}")
+    if not isinstance(special, bool):
+        raise TypeError(f"gradcheck: special is True or False, not {special!r}")
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise ValueError(f"gradcheck: seed is a whole number from 0 on, not {seed!r}")
+    if isinstance(rtol, bool) or not isinstance(rtol, Real) or not 0 <= float(rtol) < 1:
+        raise ValueError(f"gradcheck: rtol is a number from 0 to 1, not {rtol!r}")
+    if isinstance(max_elements, bool) or not isinstance(max_elements, Integral) or max_elements < 1:
+        raise ValueError(f"gradcheck: max_elements is a whole number from 1 on, not {max_elements!r}")
 
 
 def check(problem: Problem, *, upstream: Any = None, order: int = 1, method: str = "ladder", special: bool = False,

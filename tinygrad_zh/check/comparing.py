@@ -38,11 +38,12 @@ def flat(arrays: Sequence[Array]) -> Array:
 
 def line(problem: Problem, upstreams: Array, direction: Direction, scale: float = 0.0) -> Line:
     """f along a direction."""
-    return Line(partial(evaluate, problem, direction), upstreams, direction.size(problem.points), scale)
+    along = partial(evaluate, problem, upstreams.shape[1], direction)
+    return Line(along, upstreams, direction.size(problem.points), scale)
 
 
-def evaluate(problem: Problem, direction: Direction, t: complex) -> Array | None:
-    """f(x + t d) as one vector. Where f raises or is not finite it is outside its domain."""
+def evaluate(problem: Problem, size: int, direction: Direction, t: complex) -> Array | None:
+    """f(x + t d) as one vector. Where f raises, is not finite or of another size it is outside its domain."""
     moved = direction.move(problem.points, t)
     if t.imag:
         return evaluate_complex(problem, moved)
@@ -50,7 +51,7 @@ def evaluate(problem: Problem, direction: Direction, t: complex) -> Array | None
         values = flat(problem.value(moved))
     except (ValueError, ArithmeticError):
         return None
-    return values if np.isfinite(values).all() else None
+    return values if values.size == size and np.isfinite(values).all() else None
 
 
 def evaluate_complex(problem: Problem, points: Sequence[Array]) -> Array:
@@ -149,9 +150,9 @@ class Comparing:
         """A claim that fails is right all the same where it is rounding that is off, as changes of the inputs in their
         last digits show: a little of it at the given inputs, any at a special point, which may be f's singular one, or
         the only one where f has a value."""
-        if self.point and verdict.kind in ("kink", "edge", "outside"):
-            vague = verdict.kind == "outside" or abs(verdict.analytic - verdict.numeric) <= VAGUE * verdict.error
-            return verdict._replace(passed=vague)
+        if self.point and verdict.kind in ("kink", "edge", "jump", "outside"):
+            vague = abs(verdict.analytic - verdict.numeric) <= VAGUE * verdict.error
+            return verdict._replace(passed=vague or verdict.kind in ("jump", "outside"))
         scatter = max((abs(direction.slope(claims[k]) - verdict.analytic) for claims in self.jittered), default=0.0)
         allowed = SAFETY * scatter
         if not self.point:
@@ -181,7 +182,7 @@ class Comparing:
         """The verdicts of the directions that pass a screen, and empty lists."""
         found: list[list[Verdict]] = [[] for _ in chosen]
         points = self.problem.points
-        screening = Screening(partial(evaluate, self.problem), self.base, self.upstreams, self.scale)
+        screening = Screening(partial(evaluate, self.problem, self.base.size), self.base, self.upstreams, self.scale)
         claims = np.array([[direction.slope(claim) for claim in self.claims] for direction in chosen])
         sizes = np.array([[direction.norm(claim) for claim in self.claims] if direction.dense else row
                           for direction, row in zip(chosen, np.abs(claims).tolist(), strict=True)])

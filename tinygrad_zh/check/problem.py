@@ -63,7 +63,7 @@ class Problem:
     def at(self, inputs: Sequence[Array]) -> Self:
         """The same problem with other inputs."""
         other = copy.copy(self)
-        other.points = list(inputs)
+        other.points = [np.asarray(x) for x in inputs]
         return other
 
     def with_repeats(self) -> Self | None:
@@ -318,12 +318,24 @@ def arrays_of(inputs: Sequence[Any]) -> list[Array]:
     """The inputs as arrays. Raises TypeError where there is nothing to differentiate."""
     if not inputs:
         raise TypeError("gradcheck needs at least one input: gradcheck(f, x, …)")
-    arrays = [x.numpy() if isinstance(x, Tensor) else np.asarray(x) for x in inputs]
-    for i, x in enumerate(arrays):
-        if x.dtype.kind not in "fiub":
-            raise TypeError(f"gradcheck: input {i} holds {x.dtype}; inputs are real numbers")
+    arrays = [_array(i, x) for i, x in enumerate(inputs)]
     if all(x.dtype.kind != "f" for x in arrays):
         kinds = ", ".join(str(x.dtype) for x in arrays)
         raise TypeError(f"gradcheck: the inputs are {kinds}, and only floating ones have a gradient; "
                         "write 1.0 for 1, or convert with .astype(np.float64)")
     return arrays
+
+
+def _array(i: int, value: Any) -> Array:
+    try:
+        x = value.numpy() if isinstance(value, Tensor) else np.asarray(value)
+    except ValueError as error:
+        raise TypeError(f"gradcheck: input {i} is no array of numbers: {error}") from None
+    if x.dtype.kind not in "fiub" or x.dtype.itemsize > 8:
+        precise = "; differences are taken in float64" if x.dtype.kind == "f" else ""
+        raise TypeError(f"gradcheck: input {i} holds {x.dtype}; inputs are real numbers{precise}")
+    if not np.isfinite(x).all():
+        element = np.argwhere(~np.isfinite(x))[0].tolist()
+        raise ValueError(f"gradcheck: input {i} is {x[tuple(element)]} at {element}; differences need numbers on both "
+                         "sides of it")
+    return x

@@ -49,7 +49,7 @@ class Screening:
             if tuple(direction.parts) in real:
                 continue
             values = self.evaluate(direction, 1j * COMPLEX_STEP)
-            if not np.iscomplexobj(values):
+            if not np.iscomplexobj(values) or values.size != self.base.size:
                 real.add(tuple(direction.parts))
                 continue
             change = values.imag

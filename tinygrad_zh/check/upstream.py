@@ -27,9 +27,17 @@ def upstreams_of(problem: Problem, outputs: Sequence[Array], given: Any, rng: np
         second = random_upstream(outputs, rng)
     else:
         each = given if isinstance(given, (tuple, list)) and len(outputs) > 1 else [given]
-        first = [np.array(u.numpy() if isinstance(u, Tensor) else u, np.float64) for u in each]
+        first = [_real(u) for u in each]
         if [u.shape for u in first] != [y.shape for y in outputs]:
             raise ValueError(f"gradcheck: upstream has shape {', '.join(str(u.shape) for u in first)}, the outputs of "
                              f"{problem.title} have {', '.join(str(y.shape) for y in outputs)}")
         second = first
     return [first] if problem.fixed else [first, [strided(u) for u in second]]
+
+
+def _real(upstream: Any) -> Array:
+    u = np.asarray(upstream.array if isinstance(upstream, Tensor) else upstream)
+    if u.dtype.kind not in "fiu" or not np.isfinite(u).all():
+        kind = u.dtype if u.dtype.kind not in "fiu" else "what is not finite"
+        raise TypeError(f"gradcheck: upstream holds {kind}; it is an array of real numbers, or a tuple, one an output")
+    return u.astype(np.float64)
