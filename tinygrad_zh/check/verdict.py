@@ -26,7 +26,8 @@ NEARER = (2.0**-12, 2.0**-24, 2.0**-36)
 SHARP = 1e-2  # relative: the tolerance of a look that shows something
 CLOSING = 0.6
 FINE = range(15, 36, 4)  # halvings after which a quotient has settled, or never will
-UNSETTLED = 2.0  # its growth over four halvings: 4 for √x at 0,
+GROWING = 1.1  # its growth over four halvings where it never settles: 1.3 for x^0.9 at 0,
+UNSETTLED = 2.0  # 4 for √x,
 JUMPING = 14.5  # 16 for a jump
 
 
@@ -54,11 +55,13 @@ class Verdict(NamedTuple):
 
 
 class Side(NamedTuple):
-    """The slope to one side of the point. kind: bounded, infinite, jump or outside (f's domain ends here)."""
+    """The slope to one side of the point. kind: bounded, infinite, jump or outside (f's domain ends here). limit: the
+    infinity that its quotient grows towards, if perhaps so slowly that it looks bounded; else nan."""
 
     slope: float
     error: float
     kind: str
+    limit: float = math.nan
 
 
 class NotAnalyticError(ValueError):
@@ -148,7 +151,7 @@ def second_look(line: Line, slope: float, dense: bool, measured: Slope, floor: f
         tolerance = SAFETY * bar + rtol * max(abs(low), abs(high)) + floor
         apart = high - low > tolerance + 1e-6 * max(abs(low), abs(high))
         kind = "edge" if len(inside) == 1 else "kink" if apart else "smooth"
-        passed = low - tolerance <= slope <= high + tolerance
+        passed = low - tolerance <= slope <= high + tolerance or slope in [side.limit for side in inside]
         if kind == "smooth" and abs((low + high) / 2 - value) <= SAFETY * (bar + error):
             tolerance = SAFETY * error + rtol * abs(value) + floor
             passed = abs(slope - value) <= tolerance
@@ -172,7 +175,8 @@ def look_aside(quotient: Callable[[float], tuple[Array, Array]], slope: Slope) -
         return Side(math.nan, math.nan, "outside")
     size = np.abs([q for q in quotients if math.isfinite(q)])
     growth = size[1:] / np.maximum(size[:-1], 1e-300)
-    if growth.min() < UNSETTLED:
-        return Side(float(slope.value[0]), float(slope.error[0]), "bounded")
     infinity = math.copysign(math.inf, quotients[-1])
+    if growth.min() < UNSETTLED:
+        limit = infinity if growth.min() > GROWING else math.nan
+        return Side(float(slope.value[0]), float(slope.error[0]), "bounded", limit)
     return Side(infinity, 0.0, "jump" if growth.min() > JUMPING else "infinite")
