@@ -1,10 +1,11 @@
-"""Real data (数据集) and what is done to it before training: readers, scaling, splitting, minibatches.
+"""Real data (数据集) and what is done to it before training: readers, scaling, splitting, minibatches, augmentation.
 
 Only NumPy is imported here; a data set is read when its function is called.
 """
 
 from __future__ import annotations
 
+from tinygrad_zh.data.augmentation import shifted
 from tinygrad_zh.data.dialogue_files import dialogues
 from tinygrad_zh.data.headline_files import headlines
 from tinygrad_zh.data.idx import read_idx
@@ -35,6 +36,7 @@ __all__ = [
     "read_text",
     "reviews",
     "sacramento",
+    "shifted",
     "standardize",
     "to_unit",
     "train_test_split",

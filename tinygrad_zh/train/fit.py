@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_zh.core import Tensor, default_generator
+from tinygrad_zh.core import Tensor, default_generator, tensor
 from tinygrad_zh.core.tensor import leaf
 from tinygrad_zh.data import Minibatches
 from tinygrad_zh.nn import Module
 from tinygrad_zh.optim import Optimizer
-from tinygrad_zh.train.arguments import check
-from tinygrad_zh.train.arrays import Array, pair
+from tinygrad_zh.train.arguments import Augment, check
+from tinygrad_zh.train.arrays import Array, checked, pair
 from tinygrad_zh.train.callbacks import Callback
 from tinygrad_zh.train.checkpoint import load_run
 from tinygrad_zh.train.evaluate import evaluate
@@ -67,12 +67,15 @@ class Run:
 def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimizer: Optimizer,
         epochs: int = 1, batch_size: int = 32, validation: Any = None, metrics: Metrics = (),
         callbacks: Sequence[Callback] = (), generator: np.random.Generator | None = None,
-        resume: str | PathLike[str] | None = None, progress: str = "auto") -> History:
+        augment: Augment | None = None, resume: str | PathLike[str] | None = None,
+        progress: str = "auto") -> History:
     """W ← update(W, ∂L/∂W), batch after batch, epoch after epoch; returns the history. 中文：训练。
 
     train, validation: pairs (x, y) of arrays. loss(ŷ, y) → scalar tensor, a mean over the samples. metrics:
     functions (ŷ, y) → number, by their own names or in a dict; in training they see the predictions that were
     made on the way. generator: for the order of the samples, the context's (tz.manual_seed) unless given.
+    augment: a function (x, generator) → x that changes the inputs of each batch before it is trained on, never those
+    of the validation; it draws from the same generator, as in lambda x, generator: tz.data.shifted(x, 1, generator).
     resume: a file that the Checkpoint callback wrote; the run then goes on as if it had never stopped, to the
     byte. progress: "auto" shows a bar on a terminal and one line an epoch, "lines" no bar, "none" nothing.
 
@@ -92,7 +95,7 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
     """
     data = pair("train", train, model)
     held_out = None if validation is None else pair("validation", validation, model)
-    check(model, optimizer, callbacks, generator, epochs)
+    check(model, optimizer, callbacks, generator, augment, epochs)
     metrics = named(metrics)
     run = Run(model, optimizer, callbacks, generator)
     batches = Minibatches(np.arange(len(data[0])), batch_size=batch_size, generator=run.generator)
@@ -105,7 +108,7 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
         try:
             while run.epoch < epochs and run.history.stopped is None:
                 report.begin(run.epoch + 1)
-                figures = _epoch(run, data, batches, loss, metrics, report, interruption)
+                figures = _epoch(run, data, batches, augment, loss, metrics, report, interruption)
                 if figures is None:
                     run.stop("interrupted")
                     break
@@ -125,8 +128,8 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
     return run.history
 
 
-def _epoch(run: Run, data: tuple[Array, Array], batches: Minibatches, loss: Callable[[Any, Any], Tensor],
-           metrics: dict[str, Metric], report: Progress,
+def _epoch(run: Run, data: tuple[Array, Array], batches: Minibatches, augment: Augment | None,
+           loss: Callable[[Any, Any], Tensor], metrics: dict[str, Metric], report: Progress,
            interruption: Interruption) -> dict[str, float] | None:
     """One pass over the data. The epoch's figures, or None if it was interrupted."""
     run.model.train()
@@ -135,12 +138,21 @@ def _epoch(run: Run, data: tuple[Array, Array], batches: Minibatches, loss: Call
     for number, (rows,) in enumerate(batches, 1):
         if interruption.asked:
             return None
-        x, y = leaf(data[0][rows]), data[1][rows]
+        x, y = data[0][rows], data[1][rows]
+        inputs = leaf(x) if augment is None else _augmented(x, augment, run)
         with whole(tensors):
-            prediction, value = _step(run, x, y, loss, f"in epoch {run.epoch + 1}, batch {number}", rows)
+            prediction, value = _step(run, inputs, y, loss, f"in epoch {run.epoch + 1}, batch {number}", rows)
         figures.add(prediction, y, value)
         report.advance(figures.so_far() if report.due() else None)
     return figures.all()
+
+
+def _augmented(x: Array, augment: Augment, run: Run) -> Tensor:
+    """A batch's inputs, changed; they must be what data must be, and still belong to their targets."""
+    changed = checked("augment(x)", augment(x, run.generator), run.model)
+    if len(changed) != len(x):
+        raise ValueError(f"augment gives {len(changed)} samples for {len(x)}; each goes with its target")
+    return tensor(changed)
 
 
 def _step(run: Run, x: Tensor, y: Array, loss: Callable[[Any, Any], Tensor], where: str,

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_zh import data, nn
 from tinygrad_zh import functional as F
-from tinygrad_zh import nn
 from tinygrad_zh.check import check_parameters
 from tinygrad_zh.core import tensor
 from tinygrad_zh.core.random import philox
@@ -68,6 +68,16 @@ def cosine_decay(rate: float, t: int, total: int) -> float:
     return rate / 2 * (1 + np.cos(np.pi * t / total))
 
 
+def shifted(x: Array, most: int) -> Array:
+    """y[i, j] = x[i − a, j − b], pixel by pixel: Simard, Steinkraus, Platt 2003."""
+    y = np.zeros_like(x)
+    a, b = philox(0).integers(-most, most, (2, len(x)), endpoint=True)
+    for k, i, j in np.ndindex(x.shape):
+        if 0 <= i - a[k] < x.shape[1] and 0 <= j - b[k] < x.shape[2]:
+            y[k, i, j] = x[k, i - a[k], j - b[k]]
+    return y
+
+
 def sgd(w: Array, gradients: list[Array], rate: float) -> Array:
     """w after w ← w − η g for each g."""
     for g in gradients:
@@ -117,6 +127,10 @@ def scheduled(schedule: Function) -> Function:
     return lambda rate, t, setting: schedule(SGD([tensor(0.0, requires_grad=True)], rate), setting).at(t)
 
 
+def our_shifted(x: Array, most: int) -> Array:
+    return data.shifted(x, most, philox(0))
+
+
 def our_sgd(w: Any, gradients: list[Array], rate: float) -> Any:
     for g in gradients:
         w = update.SGD(w, g, rate)
@@ -144,13 +158,14 @@ def check_attention(ours: Function, literal: Function) -> Iterator[Finding]:
 
 
 STRATEGIES = ("y = γ (x − μ) / √(σ² + ε) + β", "g + λ w", "g + λ sign w", "x m / (1 − p)", "η₀ (1 − t/T)", "η₀ γᵗ",
-              "½ η₀ (1 + cos(π t/T))")
+              "½ η₀ (1 + cos(π t/T))", "y[i, j] = x[i − a, j − b]")
 
 
 def check_strategies(ours: tuple[Function, ...], literal: tuple[Function, ...]) -> Iterator[Finding]:
     """F26."""
     x, w = normal(6, 3), normal(6, 3, seed=1)
-    inputs = ((x, w[0], w[1]), (x, w, 0.1), (x, w, 0.1), (x, 0.4), (0.5, 3, 10), (0.5, 3, 0.9), (0.5, 3, 10))
+    inputs = ((x, w[0], w[1]), (x, w, 0.1), (x, w, 0.1), (x, 0.4), (0.5, 3, 10), (0.5, 3, 0.9), (0.5, 3, 10),
+              (normal(8, 4, 5), 2))
     for name, mine, theirs, values in zip(STRATEGIES, ours, literal, inputs, strict=True):
         yield equal(mine(*values), theirs(*values), name)
     yield gradient("∂y/∂x, ∂y/∂γ, ∂y/∂β", ours[0], x, w[0], w[1])
@@ -207,15 +222,18 @@ ROWS = (
     Formula(
         id="F26", places=("001 §2.4.3",), verdict="named",
         formula="y = γ (x − μ) / √(σ² + ε) + β; g + λ w; g + λ sign w; x m / (1 − p); "
-                "η₀ (1 − t/T); η₀ γᵗ; ½ η₀ (1 + cos(π t/T))",
+                "η₀ (1 − t/T); η₀ γᵗ; ½ η₀ (1 + cos(π t/T)); y[i, j] = x[i − a, j − b]",
         latex=r"y = \gamma \frac{x - \mu}{\sqrt{\sigma^2 + \epsilon}} + \beta,\quad g + \lambda w,\quad "
               r"g + \lambda\,\mathrm{sign}(w),\quad \frac{x m}{1 - p},\quad \eta_0 \left(1 - \frac{t}{T}\right),\quad "
-              r"\eta_0 \gamma^t,\quad \frac{\eta_0}{2} \left(1 + \cos\frac{\pi t}{T}\right)",
+              r"\eta_0 \gamma^t,\quad \frac{\eta_0}{2} \left(1 + \cos\frac{\pi t}{T}\right),\quad "
+              r"y_{i,j} = x_{i-a,\,j-b}",
         en="Batch normalisation (Ioffe, Szegedy 2015), L2 and L1, dropout (Srivastava et al. 2014), linear, "
-           "exponential and cosine decay (Loshchilov, Hutter 2017). Data augmentation is named too; this package has "
-           "none yet.",
+           "exponential and cosine decay (Loshchilov, Hutter 2017). Data augmentation (train.fit's augment) moves a "
+           "picture by a and b, drawn from −m, …, m each time that it is trained on (Simard, Steinkraus, Platt 2003).",
         zh="批归一化（Ioffe、Szegedy，2015）、L2 与 L1 正则、Dropout（Srivastava 等，2014），"
-           "以及线性、指数、余弦衰减（Loshchilov、Hutter，2017）。文中还提到数据增强，本项目目前没有实现。",
+           "以及线性、指数、余弦衰减（Loshchilov、Hutter，2017）。"
+           "数据增强（train.fit 的 augment）：每次用一张图训练前，先把它平移 a、b 个像素，"
+           "a、b 从 −m, …, m 中随机抽取（Simard、Steinkraus、Platt，2003）。",
         lines=(Line(BatchNorm.forward,
                     "return gamma * ((x - mean) * rstd) + beta, new_mean, new_var, mean, rstd"),
                Line(update.L2Penalty.forward, "return g0 + decay * w"),
@@ -225,10 +243,11 @@ ROWS = (
                                  "self.total)"),
                Line(ExponentialLR.at, "return self.initial * self.gamma**t"),
                Line(CosineAnnealingLR.at, "return self.minimum + 0.5 * (self.initial - self.minimum) * "
-                                          "(1 + math.cos(math.pi * t / self.total))")),
+                                          "(1 + math.cos(math.pi * t / self.total))"),
+               Line(data.shifted, "return padded[np.arange(n)[:, None, None], rows[:, :, None], columns[:, None, :]]")),
         ours=(our_batch_norm, our_l2, our_l1, our_dropout, scheduled(LinearLR), scheduled(ExponentialLR),
-              scheduled(CosineAnnealingLR)),
-        literal=(batch_norm, l2, l1, dropout, linear_decay, exponential_decay, cosine_decay),
+              scheduled(CosineAnnealingLR), our_shifted),
+        literal=(batch_norm, l2, l1, dropout, linear_decay, exponential_decay, cosine_decay, shifted),
         check=check_strategies,
     ),
     Formula(
