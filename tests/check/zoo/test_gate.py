@@ -30,7 +30,6 @@ MISSED = {
 """What may pass at an ordinary point, and why. All but the last are caught where they show."""
 
 AT_AN_EDGE = {
-    "SymmetrisedTwice": "a singular matrix is the border of where there is a Cholesky factor",
     "SortedAgain": "where three are equal, an order has kinks that no pair of slopes brackets",
 }
 """Right functions that have no slope at some special point."""
@@ -47,17 +46,25 @@ def report(function, inputs, bug, **options):
     return gradcheck(function, *inputs, order=bug.order, **options)
 
 
+def missed(point):
+    """The names of the bugs that pass there."""
+    return {bug.name for bug in GATED if report(bug.function, getattr(bug, point), bug)}
+
+
+def check_score(names, known):
+    """Of the half that the checker was built with, only known ones; of all, few."""
+    assert {bug.name for bug in TUNING} & names <= known
+    assert 1 - len(names) / len(GATED) >= KILLED, sorted(names)
+
+
 @pytest.mark.slow
-def test_the_checker_catches_the_bugs_at_ordinary_points():
-    missed = {bug.name for bug in GATED if report(bug.function, bug.inputs, bug)}
-    assert missed <= set(MISSED)
-    assert 1 - len(missed) / len(GATED) >= KILLED
+def test_the_bugs_are_caught_at_ordinary_points():
+    check_score(missed("inputs"), set(MISSED))
 
 
-@pytest.mark.parametrize("bug", [bug for bug in GATED if bug.showing is not bug.inputs
-                                 and bug.name != "SizeOfTheFirstBatch"], ids=str)
-def test_every_bug_is_caught_where_it_shows(bug):
-    assert not report(bug.function, bug.showing, bug)
+@pytest.mark.slow
+def test_the_bugs_are_caught_where_they_show():
+    check_score(missed("showing"), {"SizeOfTheFirstBatch"})
 
 
 @pytest.mark.parametrize("bug", GATED, ids=str)
