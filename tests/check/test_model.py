@@ -529,6 +529,8 @@ def test_a_long_report_is_cut_short():
     crosses = [line for line in lines if line.startswith("  ✗")]
     assert len(crosses) == 10 < len(report.failures)
     assert f"  … and {len(report.failures) - 10} more" in lines
+    inputs = {row.name for row in report.comparisons}
+    assert lines[-1] == f"  … and {len(inputs) - 10} more"
     assert len(lines) < 30
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import FrozenInstanceError
+from dataclasses import FrozenInstanceError, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -14,7 +14,7 @@ from tests.check.test_diagnoses import CASES
 from tests.check.test_odd_functions import ODD
 from tests.check.zoo.diagnoses import DIAGNOSES
 from tinygrad_zh import functional as F
-from tinygrad_zh.check import Report, gradcheck
+from tinygrad_zh.check import Failure, Report, gradcheck
 from tinygrad_zh.check.zoo import BUGS
 from tinygrad_zh.i18n import catalogue, display_width, in_language
 
@@ -120,6 +120,17 @@ def test_a_report_draws_itself(tmp_path, monkeypatch):
     for code, first in (("en", "gradient check of f: FAILED, 1 found"), ("zh", "梯度检验 f：未通过，发现 1 处问题")):
         with in_language(code):
             assert title().splitlines() == [first, f"✗ {report.failures[0]}"]
+
+
+def test_long_arrays_and_titles_are_cut_short(monkeypatch):
+    failure = Failure("gradient", "x", "sign", point="zeros", inputs={"x": "[0. " + "0. " * 100 + "]"})
+    with in_language("en"):
+        assert str(failure).endswith("0. 0.…)")
+        assert len(str(failure)) < 150
+    titles = []
+    monkeypatch.setattr("tinygrad_zh.check.report.gradient_report", lambda rows, path, title: titles.append(title()))
+    replace(half(), failures=(failure,) * 9).plot("somewhere.png")
+    assert [line.count("✗") for line in titles[0].splitlines()] == [0, 1, 1, 1, 0]
 
 
 def test_the_special_point_is_drawn_where_alone_something_is_wrong(monkeypatch):
