@@ -171,8 +171,8 @@ class Report:
                  text("check.extent", elements=elements, directions=len(here) - elements,
                       method=self.method, order=self.order)]
         if self.points or self.outside:
-            lines.append(text("check.elsewhere", points=len(self.points), outside=len(self.outside),
-                              comparisons=len(self.comparisons) - len(here)))
+            elsewhere = text("check.elsewhere", points=len(self.points), comparisons=len(self.comparisons) - len(here))
+            lines.append(elsewhere + (text("check.outside", outside=len(self.outside)) if self.outside else ""))
         lines += _listed([f"  ✗ {failure}" for failure in self.failures])
         lines += _listed([f"  ! {warning}" for warning in self.warnings])
         inputs = self._by_input()
