@@ -23,7 +23,7 @@ SHAPES = {  # f, x, the kind, claims that fit, claims that do not
     "edge": (lambda x: math.sqrt(x) ** 3, 0.0, "edge", [0.0], [1.0, -0.1, math.inf]),
     "edge on the right": (lambda x: math.sqrt(1 - x) ** 4, 1.0, "edge", [0.0], [1.0]),
     "unbounded": (math.sqrt, 0.0, "unbounded", [math.inf], [-math.inf, 0.0, 1e9, math.nan]),
-    "slowly unbounded": (lambda x: math.pow(x, 0.9), 0.0, "edge", [math.inf], [-math.inf, math.nan]),
+    "slowly unbounded": (lambda x: math.pow(x, 0.98), 0.0, "edge", [math.inf], [-math.inf, math.nan]),
     "as slowly as ln x": (lambda x: x * math.log(x) if x else 0.0, 0.0, "edge", [-math.inf], [math.inf, math.nan]),
     "unbounded both ways": (lambda x: math.copysign(abs(x) ** 0.5, x), 0.0, "unbounded", [math.inf], [0.0]),
     "cusp": (lambda x: abs(x) ** 0.5, 0.0, "unbounded", [math.inf, -math.inf, 0.0], [1.0]),

@@ -26,9 +26,10 @@ NEARER = (2.0**-12, 2.0**-24, 2.0**-36)
 SHARP = 1e-2  # relative: the tolerance of a look that shows something
 CLOSING = 0.6
 FINE = range(15, 36, 4)  # halvings after which a quotient has settled, or never will
-GROWING = 1.1  # its growth over four halvings where it never settles: 1.3 for x^0.9 at 0,
+GROWING = 1.01  # its growth over four halvings where it never settles: 1.06 for x^0.98 at 0,
 UNSETTLED = 2.0  # 4 for √x,
 JUMPING = 14.5  # 16 for a jump
+SLACKENING = 0.5  # of the growth from one look to the next, where it will settle
 
 
 class Claim(NamedTuple):
@@ -177,6 +178,7 @@ def look_aside(quotient: Callable[[float], tuple[Array, Array]], slope: Slope) -
     growth = size[1:] / np.maximum(size[:-1], 1e-300)
     infinity = math.copysign(math.inf, quotients[-1])
     if growth.min() < UNSETTLED:
-        limit = infinity if growth.min() > GROWING else math.nan
+        steady = growth.min() > GROWING and growth[-1] - 1 > SLACKENING * (growth[-2] - 1)
+        limit = infinity if steady else math.nan
         return Side(float(slope.value[0]), float(slope.error[0]), "bounded", limit)
     return Side(infinity, 0.0, "jump" if growth.min() > JUMPING else "infinite")
