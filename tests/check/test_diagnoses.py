@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import tinygrad_zh as tz
+from tinygrad_zh import functional as F
 from tinygrad_zh.check import gradcheck
 from tinygrad_zh.i18n import in_language
 
@@ -90,3 +91,34 @@ class HalfOfAll(tz.Op):
 
 def test_no_pattern_is_no_pattern():
     assert gradcheck(HalfOfAll, X, B).failures[0].diagnosis == "elements"
+
+
+# ---- where nan comes from
+
+
+class NormByDivision(tz.Op):
+    def forward(x):
+        return np.sqrt((x * x).sum())
+
+    def backward(dy, x, y):
+        return dy * x / y
+
+
+BIRTHS = [
+    (lambda x: F.sum(F.where(x > 0, F.log(x), x)), np.array([1.0, 0.0]), "born_forward", "Log", ""),
+    (lambda x: F.sum(F.where(x > 0, F.log(x), x)), np.array([1.0, 2.0]), "born_forward", "Log", "zeros"),
+    (lambda x: NormByDivision(x) * 2, np.zeros(3), "born_backward", "NormByDivision", ""),
+    (lambda x: F.exp(1000 * x), np.array([1.0]), "born_forward", "Exp", ""),
+]
+
+
+@pytest.mark.parametrize(("function", "x", "diagnosis", "op", "point"), BIRTHS)
+def test_the_op_where_a_number_stops_being_finite_is_named(function, x, diagnosis, op, point):
+    report = gradcheck(function, x)
+    found = [f for f in report.failures if f.diagnosis.startswith("born")]
+    assert [(f.diagnosis, f.values["op"], f.point) for f in found] == [(diagnosis, op, point)], str(report)
+
+
+def test_homework_has_no_ops_to_name():
+    report = gradcheck(lambda x: np.sqrt(x @ x), np.zeros(3), grad=lambda x: x / np.sqrt(x @ x))
+    assert [f.diagnosis for f in report.failures] == ["not_finite_at_zero"]

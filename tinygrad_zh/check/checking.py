@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh.check import diagnosis, directions, hygiene
+from tinygrad_zh.check.birth import with_birth
 from tinygrad_zh.check.comparing import Comparing, Settings, check_form, measured
 from tinygrad_zh.check.differences import METHODS
 from tinygrad_zh.check.elsewhere import Elsewhere
@@ -123,7 +124,7 @@ def here(problem: Problem, settings: Settings, rows: list[Comparison]) -> Iterat
     """Everything, at the given inputs."""
     outputs, pull = problem.forward(hygiene.copies(problem.points))
     broken = list(hygiene.check_function(problem, outputs))
-    yield from broken
+    yield from with_birth(problem, broken)
     if broken:
         return
     upstreams = upstreams_of(problem, outputs, settings.upstream, settings.rng)
@@ -131,7 +132,8 @@ def here(problem: Problem, settings: Settings, rows: list[Comparison]) -> Iterat
     malformed = check_form(problem, claims[0], lambda i: measured(problem, upstreams, i))
     yield from malformed.values()
     comparing = Comparing(problem, settings, upstreams, claims, outputs, rows, malformed)
-    yield from comparing.one_by_one(directions.elements(claims[0], settings.max_elements, settings.rng))
+    wrong = list(comparing.one_by_one(directions.elements(claims[0], settings.max_elements, settings.rng)))
+    yield from with_birth(problem, wrong)
     yield from comparing.together()
     if not malformed:
         yield from hygiene.check_backward(problem, upstreams[0], claims[0])

@@ -152,7 +152,8 @@ class Comparing:
         the only one where f has a value."""
         if self.point and verdict.kind in ("kink", "edge", "jump", "outside"):
             vague = abs(verdict.analytic - verdict.numeric) <= VAGUE * verdict.error
-            return verdict._replace(passed=vague or verdict.kind in ("jump", "outside"))
+            nothing = verdict.kind in ("jump", "outside") and not math.isnan(verdict.analytic)
+            return verdict._replace(passed=vague or nothing)
         scatter = max((abs(direction.slope(claims[k]) - verdict.analytic) for claims in self.jittered), default=0.0)
         allowed = SAFETY * scatter
         if not self.point:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tinygrad_zh.check import diagnosis, directions, hygiene, special
+from tinygrad_zh.check.birth import with_birth
 from tinygrad_zh.check.comparing import Comparing, Settings, check_form, measured
 from tinygrad_zh.check.differences import Array
 from tinygrad_zh.check.directions import Direction
@@ -105,7 +106,7 @@ class Elsewhere:
                     all_ = comparing(rows)
                     many = directions.elements(claims, self.settings.max_elements, self.settings.rng)
                     found = [*all_.one_by_one(many), *all_.together(directions.dense)] or found
-                yield from found
+                yield from with_birth(problem, found)
             self.rows += rows
         except RaisedError as raised:
             yield Failure("raised", "", *diagnosis.diagnose_error(raised.error))
