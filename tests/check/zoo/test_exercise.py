@@ -104,3 +104,7 @@ def test_a_name_may_be_written_carelessly_and_a_wrong_one_gets_close_ones(capsys
 @pytest.mark.parametrize("option", ["--hint", "--check", "--answer"])
 def test_an_option_without_a_bug_asks_which(capsys, option):
     assert "--random" in said(capsys, option, status=1)
+
+
+def test_a_negative_seed_is_refused(capsys):
+    assert "from 0 on" in said(capsys, "--random", "--seed", "-1", status=1)

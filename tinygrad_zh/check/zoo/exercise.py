@@ -34,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.name is not None:
         bug = by_name(arguments.name)
     elif arguments.random:
+        if arguments.seed < 0:
+            raise ValueError(f"--seed is a whole number from 0 on, not {arguments.seed}")
         bug = BUGS[int(philox(arguments.seed).integers(len(BUGS)))]
     elif arguments.hint or arguments.check or arguments.answer:
         raise ValueError(text("zoo.which"))
