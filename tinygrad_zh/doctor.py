@@ -63,6 +63,7 @@ def examine() -> Iterator[Finding]:
     yield _font()
     yield _package("jieba", needed=False)
     yield _package("sklearn", needed=False, distribution="scikit-learn")
+    yield _package("mpmath", needed=False)
     yield _gpu()
     yield _cupy()
     yield _cache()
