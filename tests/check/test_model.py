@@ -587,11 +587,11 @@ def test_also_after_an_exception_in_the_middle_of_an_evaluation(call):
 
 
 def test_ctrl_c_ends_it_after_the_evaluation_in_hand():
-    model = normalized()
+    model, handler = normalized(), signal.getsignal(signal.SIGINT)
     before = everything(model)
     assert interrupted(model, 20, lambda: signal.raise_signal(signal.SIGINT)) == 20
     assert unchanged(before, model)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is handler
 
 
 def test_ctrl_c_while_the_op_is_searched_for_counts_too(monkeypatch):
