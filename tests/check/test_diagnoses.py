@@ -122,3 +122,15 @@ def test_the_op_where_a_number_stops_being_finite_is_named(function, x, diagnosi
 def test_homework_has_no_ops_to_name():
     report = gradcheck(lambda x: np.sqrt(x @ x), np.zeros(3), grad=lambda x: x / np.sqrt(x @ x))
     assert [f.diagnosis for f in report.failures] == ["not_finite_at_zero"]
+
+
+def test_two_values_always_fit_two_statistics_and_prove_nothing():
+    x = X[:, :2]
+    report = gradcheck(lambda x: np.sin(x), x, grad=lambda dy, x: dy * np.cos(x) * np.abs(x + 2))
+    assert report.failures[0].diagnosis == "elements"
+
+
+def test_small_errors_of_other_kinds_are_not_float32():
+    signs = np.where(np.arange(X.size).reshape(X.shape) % 3, 1, -1)
+    report = gradcheck(np.sin, X, grad=lambda dy, x: dy * np.cos(x) * (1 + 5e-7 * signs))
+    assert report.failures[0].diagnosis == "elements"

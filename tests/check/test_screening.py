@@ -130,3 +130,29 @@ def test_a_screen_is_no_help_to_a_wrong_claim_beside_a_kink():
         assert gradcheck(F.relu, np.array([x, -x]))
         assert not gradcheck(lambda x: np.maximum(x, 0), np.array([x, -x]), grad=lambda dy, x: 0 * dy, special=False)
         assert not gradcheck(lambda x: np.maximum(x, 0), np.array([x, -x]), grad=lambda dy, x: dy, special=False)
+
+
+def test_a_screen_that_tells_nothing_passes_nothing():
+    """Beside 10⁴ the quick difference is rounding; the ladder's large steps see the slope."""
+    def f(x):
+        return 1e4 + 1e-3 * np.abs(x).sum()
+
+    assert gradcheck(f, X, grad=lambda x: 1e-3 * np.sign(x), special=False)
+    assert not gradcheck(f, X, grad=lambda x: 1.0001e-3 * np.sign(x), special=False)
+
+
+def test_a_claim_that_hangs_on_last_digits_is_not_excused():
+    assert not gradcheck(lambda x: (x * x).sum(), X, grad=lambda x: 2 * x + 1e-3 * np.sin(1e16 * x), special=False)
+
+
+@pytest.mark.parametrize("name", ["norm", "std"])
+def test_second_derivatives_far_below_the_first_step(name):
+    report = gradcheck(getattr(F, name), 1e-8 * X, order=2)
+    assert report, str(report)
+
+
+def test_what_is_left_where_f_is_flat_but_for_rounding():
+    logits = np.array([[1.7358, -2.93, -4.19], [0.9, -2.1, 0.1]])
+    for seed in range(3):
+        report = gradcheck(lambda x: F.cross_entropy(x, np.array([0, 0]), reduction="none"), logits, seed=seed)
+        assert report, str(report)

@@ -144,7 +144,7 @@ def _single(analytic: Array, numeric: Array) -> Words | None:
 def _clipped(analytic: Array, numeric: Array) -> Words | None:
     """analytic = min(max(numeric, −c), c)."""
     c = float(np.abs(analytic).max())
-    if (np.abs(numeric) > c).any() and alike(analytic, np.clip(numeric, -c, c)):
+    if (np.abs(numeric) > (1 + 100 * ALIKE) * c).any() and alike(analytic, np.clip(numeric, -c, c)):
         return "clipped", {"value": f"{c:.4g}"}
     return None
 
