@@ -86,6 +86,7 @@ def test_a_failure_says_where_in_both_languages():
     failure = report.failures[0]
     assert failure.inputs == {"a": "[0. 0. 0. 0. 0.]"}
     assert failure.comparison.value == 0
+    assert "[0] = 0 " in str(report)
     with in_language("en"):
         assert "only at a special point, all zero: a = [0. 0. 0. 0. 0.]" in str(report)
     with in_language("zh"):

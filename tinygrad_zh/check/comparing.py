@@ -133,6 +133,7 @@ class Comparing:
         self.scale = max(problem.scale, largest(outputs))
         self.extent = 32 * UNIT * (np.abs(self.upstreams) @ (np.abs(self.base) + self.scale))
         self.rounding = ROUNDING * np.array([largest(claim) for claim in claims]) + SATURATED * typical
+        self.squares = np.array([[float((g.ravel() ** 2).sum()) for g in claim] for claim in claims])
         self.failed = set(failed)
         self.sampled: set[int] = set()
 
@@ -185,8 +186,10 @@ class Comparing:
         points = self.problem.points
         screening = Screening(partial(evaluate, self.problem, self.base.size), self.base, self.upstreams, self.scale)
         claims = np.array([[direction.slope(claim) for claim in self.claims] for direction in chosen])
-        sizes = np.array([[direction.norm(claim) for claim in self.claims] if direction.dense else row
-                          for direction, row in zip(chosen, np.abs(claims).tolist(), strict=True)])
+        sizes = np.abs(claims)
+        for n, direction in enumerate(chosen):
+            if direction.dense:
+                sizes[n] = np.sqrt(self.squares[:, list(direction.parts)].sum(axis=1))
         sizes[sizes == 0] = self.typical
         small = np.array([direction.size(points) for direction in chosen])
         counts = np.array([direction.count for direction in chosen])

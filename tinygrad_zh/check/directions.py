@@ -3,7 +3,6 @@ elements together. 检验方向"""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -46,11 +45,6 @@ class Direction:
         for i, part in self.parts.items():
             total += gradients[i].item(part) if isinstance(part, int) else float((gradients[i] * part).sum())
         return total
-
-    def norm(self, gradients: Sequence[Array]) -> float:
-        """√Σ (g d)²."""
-        return math.hypot(*(gradients[i].item(part) if isinstance(part, int) else np.linalg.norm(gradients[i] * part)
-                            for i, part in self.parts.items()))
 
     def size(self, points: Sequence[Array]) -> float:
         """The largest |x| that moves."""

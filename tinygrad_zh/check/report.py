@@ -231,7 +231,8 @@ def _columns(rows: list[Comparison]) -> list[str]:
     table = [[text(f"check.column.{head}") for head in heads]]
     for row in rows:
         numeric = f"{row.numeric:.9g}" if row.verdict != "kink" else f"{row.left:.6g} … {row.right:.6g}"
-        table.append([row.name or "–", row.place, f"{row.analytic:.9g}", numeric, f"{row.error:.1e}",
+        at = "" if row.passed or row.element is None else f" = {row.value:.4g}"
+        table.append([row.name or "–", row.place + at, f"{row.analytic:.9g}", numeric, f"{row.error:.1e}",
                       f"{row.relative_error:.1e}", f"{row.step:.1e}",
                       text(f"check.verdict.{row.verdict}") + ("" if row.passed else " ✗")])
     widths = [max(display_width(line[i]) for line in table) for i in range(len(heads))]
