@@ -5,6 +5,7 @@
     edge         f ends here (√x at 0, a probability of 1): the slope of the one side counts
     unbounded    the quotient grows without bound, and the claim is that infinity
     jump         f is not continuous here: there is no slope to compare with
+    outside      f has a value here, and none close by
     blurred      rounding hides the slope: the claim is within 10 error bars, but these are wide
 """
 
