@@ -251,8 +251,9 @@ def test_two_zeros_lie_along_every_axis():
 
 @pytest.mark.parametrize("seed", range(4))
 def test_rounding_at_a_singular_point_is_no_error(seed):
-    """Where a column is three times −0.4408, its mean is not quite that, and its deviation a rounding error."""
-    x = np.array([[-0.45, 0.6682], [-0.44, 0.8763], [-0.4408, 0.8963]])
+    """Where a column is three times −0.6836, its mean is not quite that, and its deviation a rounding error."""
+    middle = -0.3 - 0.0137 * 28
+    x = np.array([[middle - 0.01, 0.6682], [middle + 0.01, 0.8763], [middle, 0.8963]])
     report = gradcheck(lambda x: F.std(x, axis=0, ddof=1), x, seed=seed)
     assert report, str(report)
     assert "ties" in report.points
