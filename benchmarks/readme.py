@@ -220,10 +220,73 @@ def step(language: str) -> list[str]:
     names = [name.format(found.get("pytorch_version", "")) for name in head[language]]
     return [*_table(names, [row]), "", _measured_on(language, results["machine"])]
 
+CHECKERS = {
+    "ours": ("`gradcheck`, ours", "本项目的 `gradcheck`"),
+    "torch-slow": ("PyTorch {torch}, slow", "PyTorch {torch}，slow"),
+    "torch-fast": ("PyTorch {torch}, fast", "PyTorch {torch}，fast"),
+    "jax": ("JAX {jax}", "JAX {jax}"),
+    "autograd": ("HIPS autograd {autograd}", "HIPS autograd {autograd}"),
+    "classroom": ("the classroom's loop", "课堂写法"),
+}
+"""checker in benchmarks/zoo.py: its name in English and in Chinese; in the order of the table."""
+
+
+def zoo(language: str) -> list[str]:
+    """The broken backwards that each checker finds."""
+    results = json.loads((RESULTS / "zoo.json").read_text(encoding="utf-8"))
+    first = results["held_out_first"]
+    ours = results["found"]["ours"] | first["found"]
+    halves = {half: [name for name, bug in results["bugs"].items() if half in (bug["half"], "all")]
+              for half in ("held-out", "all")}
+    counts = {half: len(names) for half, names in halves.items()}
+    head = {"en": ["checker", "found of {held-out} held out", "where they show", "found of all {all}",
+                   "where they show", "false alarms"],
+            "zh": ["检验器", "留出的 {held-out} 个中查出", "在错误显露处", "全部 {all} 个中查出", "在错误显露处",
+                   "误报"]}
+    rows = []
+    for checker, names in CHECKERS.items():
+        found = ours if checker == "ours" else results["found"][checker]
+        cells = [_count(found, halves[half], point) for half in halves for point in ("inputs", "showing")]
+        name = names[language == "zh"].format(**results["versions"])
+        rows.append([name, *cells, _count(found, halves["all"], "right")])
+    ran = {"en": "The held-out half ran once through ours, on {date}. ",
+           "zh": "留出的一半只让我们的检验器跑过一次（{date}）。"}
+    return [*_table([cell.format(**counts) for cell in head[language]], rows), "",
+            ran[language].format(**first) + _measured_on(language, results["machine"])]
+
+
+def _count(found: dict[str, dict[str, bool]], names: list[str], point: str) -> str:
+    """Of how many bugs a checker says that something is wrong; a dash where it was not asked."""
+    asked = [found[name][point] for name in names if point in found[name]]
+    return str(sum(map(bool, asked))) if asked else "–"
+
+
+def gradcheck(language: str) -> list[str]:
+    """The time of a gradient check, beside PyTorch's."""
+    results = json.loads((RESULTS / "gradcheck.json").read_text(encoding="utf-8"))
+    head = {"en": ["a check, milliseconds", "ours", "ours, given inputs only", "PyTorch {}, slow", "PyTorch {}, fast"],
+            "zh": ["一次检验，毫秒", "本项目", "本项目，只检验给定的输入", "PyTorch {}，slow", "PyTorch {}，fast"]}
+    checks = ("ours", "ours, given inputs only", "pytorch slow", "pytorch fast")
+    rows = [[_function(name, language), *(f"{times[check]:.1f}" for check in checks)]
+            for name, times in results["milliseconds"].items()]
+    names = [cell.format(results["pytorch_version"].partition("+")[0]) for cell in head[language]]
+    return [*_table(names, rows), "", _measured_on(language, results["machine"])]
+
+
+LOSSES = {
+    "a loss of two layers": "两层网络的损失",
+    "a loss with relu": "带 ReLU 的两层网络的损失",
+    "logistic regression": "逻辑回归",
+}
+
+
+def _function(name: str, language: str) -> str:
+    return LOSSES.get(name, name) if language == "zh" else name
+
 
 TABLES: dict[str, Callable[[str], list[str]]] = {
     "systems": systems, "reviews": reviews, "dialogues": dialogues, "attention": attention, "step": step,
-    "tape": tape}
+    "tape": tape, "zoo": zoo, "gradcheck": gradcheck}
 
 
 def filled(readme: str, language: str) -> str:
