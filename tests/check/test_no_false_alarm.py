@@ -175,3 +175,24 @@ def test_large_inputs_are_sampled(seed):
     x = np.random.default_rng(seed).normal(size=5000)
     report = passes(F.softmax, x, max_elements=50, seed=seed)
     assert sum(row.element is not None for row in report.comparisons if not row.point) == 50
+
+
+@pytest.mark.parametrize("scale", [1e2, 1e3, 1e4])
+@pytest.mark.parametrize("seed", range(3))
+def test_attention_of_large_inputs(scale, seed):
+    """The weights are 0 and 1 but for rounding, and so are the gradients of the scores."""
+    rng = np.random.default_rng(seed)
+    passes(F.scaled_dot_product_attention, *(scale * rng.normal(size=(2, 4, 5)) for _ in range(3)), seed=seed)
+
+
+@pytest.mark.parametrize("x", [-6.7, -6.8, -7.0, -8.0, -9.0, -12.0, -30.0])
+@pytest.mark.parametrize("order", [1, 2])
+def test_a_lone_element_in_the_left_tail_of_gelu(x, order):
+    passes(F.gelu, np.array([x]), order=order)
+
+
+@pytest.mark.parametrize("name", ["norm", "std", "var", "layer_norm", "rms_norm"])
+@pytest.mark.parametrize("scale", [1e-6, 1e-8, 1e-10])
+def test_second_derivatives_at_tiny_inputs(scale, name):
+    for seed in range(3):
+        passes(getattr(F, name), scale * NORMAL, order=2, seed=seed)
