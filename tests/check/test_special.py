@@ -257,3 +257,17 @@ def test_rounding_at_a_singular_point_is_no_error(seed):
     report = gradcheck(lambda x: F.std(x, axis=0, ddof=1), x, seed=seed)
     assert report, str(report)
     assert "ties" in report.points
+
+
+def test_infinities_of_opposite_outputs_may_cancel():
+    """x^0.08 and −x^0.02 at 0: the slope is ∞ − ∞, and nan is no fault."""
+    exponents = np.array([0.0781, 0.5, 0.0172])
+    report = gradcheck(lambda x: x**exponents, np.array(0.7), upstream=np.array([1.0, 1.0, -1.0]))
+    assert report, str(report)
+    assert "zeros" in report.points
+
+
+@pytest.mark.parametrize("wrong", [-np.inf, np.nan, 0.0])
+def test_an_infinity_of_the_wrong_sign_is_no_excuse(wrong):
+    report = gradcheck(np.sqrt, np.array(0.7), grad=lambda x: wrong if x == 0 else 0.5 / np.sqrt(x))
+    assert [failure.point for failure in report.failures] == ["zeros"]

@@ -151,10 +151,11 @@ class Comparing:
         """A claim that fails is right all the same where it is rounding that is off, as changes of the inputs in their
         last digits show: a little of it at the given inputs, any at a special point, which may be f's singular one, or
         the only one where f has a value."""
-        if self.point and verdict.kind in ("kink", "edge", "jump", "outside"):
+        if self.point and verdict.kind in ("kink", "edge", "jump", "outside", "unbounded"):
+            if math.isnan(verdict.analytic):
+                return verdict._replace(passed=self._infinities_cancel(k, direction))
             vague = abs(verdict.analytic - verdict.numeric) <= VAGUE * verdict.error
-            nothing = verdict.kind in ("jump", "outside") and not math.isnan(verdict.analytic)
-            return verdict._replace(passed=vague or nothing)
+            return verdict._replace(passed=vague or verdict.kind in ("jump", "outside"))
         scatter = max((abs(direction.slope(claims[k]) - verdict.analytic) for claims in self.jittered), default=0.0)
         allowed = SAFETY * scatter
         if not self.point:
@@ -162,6 +163,11 @@ class Comparing:
         if not abs(verdict.analytic - verdict.numeric) <= allowed:
             return verdict
         return verdict._replace(passed=True, kind="blurred", tolerance=allowed)
+
+    def _infinities_cancel(self, k: int, direction: Direction) -> bool:
+        """Whether the claim is infinite once no outputs weigh against each other: then nan was the honest ∞ − ∞."""
+        _, pull = self.problem.forward([np.array(x) for x in self.problem.points])
+        return math.isinf(direction.slope(pull([np.abs(u) for u in self.pulled[k]])))
 
     @cached_property
     def jittered(self) -> list[list[list[Array]]]:
