@@ -104,6 +104,13 @@ def test_a_kink_is_called_one():
     assert sorted([report.comparisons[0].left, report.comparisons[0].right]) == pytest.approx([0, 3])
 
 
+@pytest.mark.parametrize("function", [F.abs, F.max])
+def test_it_is_called_one_too_where_the_claim_is_the_middle(function):
+    row = passes(function, np.zeros(2)).comparisons[0]
+    assert row.verdict == "kink"
+    assert row.left < row.analytic < row.right
+
+
 def test_the_end_of_a_domain_needs_one_side_only():
     report = passes(lambda p: F.binary_cross_entropy(p, np.array([1.0, 0.0])), np.array([1.0, 0.25]))
     assert report.comparisons[0].verdict == "edge"

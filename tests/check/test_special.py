@@ -38,6 +38,14 @@ def overflowing(dy, x):
     return dy * np.exp(-x) / (1 + np.exp(-x)) ** 2
 
 
+def softplus(x):
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def overflowing_far_away(dy, x):
+    return dy * np.exp(x) / (1 + np.exp(x))
+
+
 def small_is_zero(dy, x):
     return dy * np.where((x != 0) & (np.abs(x) < 1e-3), 0, np.cos(x))
 
@@ -62,6 +70,7 @@ CASES = [
     (np.linalg.norm, lambda x: x / np.linalg.norm(x), "not_finite_at_zero", "zeros"),
     (lambda x: x.max(axis=1), whole_to_every_tie, "together", "ties"),
     (sigmoid, overflowing, None, "large"),
+    (softplus, overflowing_far_away, None, "huge"),
     (np.sin, small_is_zero, "zero", "small"),
     (lambda x: x * x, blown_up_raises, "raised", "large"),
     (lambda x: np.log1p(np.exp(-x)), wrong_at_zero, "zero", "zeros"),
@@ -114,9 +123,9 @@ def test_points_outside_the_domain_are_counted_and_no_error():
     report = gradcheck(F.log, np.array([0.5, 2.0]))
     assert report
     assert set(report.outside) == {"zeros", "one_zero"}  # of two elements, more zeros are all
-    assert set(report.points) == {"large", "small", "ties"}
+    assert set(report.points) == {"large", "huge", "small", "ties"}
     with in_language("en"):
-        assert "at 3 special points; at 2 others the function has no value" in str(report)
+        assert "at 4 special points; at 2 others the function has no value" in str(report)
 
 
 def test_a_function_may_refuse_what_it_is_not_made_for():
@@ -145,7 +154,7 @@ def test_if_all_at_once_lead_out_of_the_domain_one_does_alone():
 def test_points_that_are_the_given_ones_are_not_tried_again():
     assert "zeros" not in gradcheck(F.tanh, np.zeros(3)).points
     names = gradcheck(F.tanh, np.array(0.5)).points
-    assert names == ("zeros", "large", "small")
+    assert names == ("zeros", "large", "huge", "small")
 
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0)])
@@ -184,7 +193,7 @@ def test_the_rows_of_the_given_inputs_are_the_same_with_and_without():
 def test_right_ops_pass_everywhere(function, order):
     report = gradcheck(function, X, order=order)
     assert report, str(report)
-    assert len(report.points) == 6
+    assert len(report.points) == 7
 
 
 # ---- indices

@@ -41,8 +41,8 @@ def gradcheck(fn_or_op: Callable[..., Any], *inputs: Any, grad: Any = None, orde
 
     order: 2 checks the gradient of the gradient against differences of the first one. method: "ladder" (adaptive,
     with an error bar), "central", "five-point", or "complex" for analytic functions. upstream: u, random unless
-    given. special: whether also at special points (all zero, one zero, ties, ×40, ×10⁻⁴, repeated indices), where f has
-    a value. seed: of all that is random here. rtol: allowed beside 10 error bars. max_elements: larger inputs are
+    given. special: whether also at special points (all zero, one zero, ties, ×40, ×1000, ×10⁻⁴, repeated indices), where
+    f has a value. seed: of all that is random here. rtol: allowed beside 10 error bars. max_elements: larger inputs are
     sampled, and checked whole along dense directions.
 
     Differences are taken in float64, whatever the inputs; a float32 backward is then compared with the float64 one.

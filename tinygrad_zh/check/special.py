@@ -41,11 +41,16 @@ def large(x: Array) -> Array:
     return np.asarray(40 * x)  # a 0-d array times a number is a scalar, which cannot be moved
 
 
+def huge(x: Array) -> Array:
+    """Where eˣ overflows."""
+    return np.asarray(1000 * x)
+
+
 def small(x: Array) -> Array:
     return np.asarray(1e-4 * x)
 
 
-CHANGES: dict[str, Change] = {"one_zero": one_zero, "more_zeros": more_zeros, "large": large, "small": small}
+CHANGES: dict[str, Change] = {"one_zero": one_zero, "more_zeros": more_zeros, "large": large, "huge": huge, "small": small}
 
 
 def tied(arrays: Sequence[Array]) -> list[Array]:

@@ -89,6 +89,10 @@ def judge(line: Line, claim: Claim, method: str, start: float, rtol: float) -> l
                                start, rtol)
             if agree[k] and not look.passed and look.kind != "unbounded":
                 look = plain
+        elif agree[k] and telling[k] and is_bent(line.through(k), step):
+            bent = second_look(line.through(k), float(slope), claim.dense, Slope(value, error, step), float(floor[k]),
+                               start, rtol)
+            look = bent if bent.passed and bent.kind == "kink" else plain
         if not look.passed and look.kind in ("smooth", "kink"):
             look = through_noise(line, k, look, float(floor[k]), start, rtol)
         if not look.passed and look.kind in ("smooth", "kink"):
@@ -134,10 +138,22 @@ def check_analytic(line: Line, measured: Slope, start: float) -> None:
 
 def is_plain(line: Line, value: float, h: float) -> bool:
     """Whether close by, too, the function has the measured slope, with two sides that come closer as h is halved."""
-    h = h * CLOSE_BY
+    left, right, nearer = sides(line, h * CLOSE_BY)
+    return nearer <= CLOSING * abs(right - left) and abs((left + right) / 2 - value) <= 1e-3 * abs(value)
+
+
+def is_bent(line: Line, h: float) -> bool:
+    """Whether close by the two sides have slopes of their own, and halving h does not bring them together: the measured
+    slope is then the middle of a kink."""
+    left, right, nearer = sides(line, h * CLOSE_BY)
+    apart = abs(right - left)
+    return apart > 1e-3 * (abs(left) + abs(right)) and nearer > CLOSING * apart
+
+
+def sides(line: Line, h: float) -> tuple[float, float, float]:
+    """The slopes to the left and to the right over h, and how far apart they are over h / 2."""
     left, right = float(line.left(h)[0][0]), float(line.right(h)[0][0])
-    apart, nearer = abs(right - left), abs(float(line.right(h / 2)[0][0] - line.left(h / 2)[0][0]))
-    return nearer <= CLOSING * apart and abs((left + right) / 2 - value) <= 1e-3 * abs(value)
+    return left, right, abs(float(line.right(h / 2)[0][0] - line.left(h / 2)[0][0]))
 
 
 def second_look(line: Line, slope: float, dense: bool, measured: Slope, floor: float, start: float,
