@@ -116,16 +116,21 @@ def test_one_kind_of_fault_is_said_once():
     assert len({(f.name, f.diagnosis) for f in report.failures}) == len(report.failures)
 
 
+def test_what_overflows_for_the_other_sign_is_caught_too():
+    report = gradcheck(softplus, -np.abs(X), grad=overflowing_far_away)
+    assert [failure.point for failure in report.failures] == ["opposite"]
+
+
 # ---- where there is nothing to find
 
 
 def test_points_outside_the_domain_are_counted_and_no_error():
     report = gradcheck(F.log, np.array([0.5, 2.0]))
     assert report
-    assert set(report.outside) == {"zeros", "one_zero"}  # of two elements, more zeros are all
+    assert set(report.outside) == {"zeros", "one_zero", "opposite"}  # of two elements, more zeros are all
     assert set(report.points) == {"large", "huge", "small", "ties"}
     with in_language("en"):
-        assert "at 4 special points; at 2 others the function has no value" in str(report)
+        assert "at 4 special points; at 3 others the function has no value" in str(report)
 
 
 def test_a_function_may_refuse_what_it_is_not_made_for():
@@ -154,7 +159,7 @@ def test_if_all_at_once_lead_out_of_the_domain_one_does_alone():
 def test_points_that_are_the_given_ones_are_not_tried_again():
     assert "zeros" not in gradcheck(F.tanh, np.zeros(3)).points
     names = gradcheck(F.tanh, np.array(0.5)).points
-    assert names == ("zeros", "large", "huge", "small")
+    assert names == ("zeros", "large", "huge", "opposite", "small")
 
 
 @pytest.mark.parametrize("shape", [(0,), (3, 0)])
@@ -193,7 +198,7 @@ def test_the_rows_of_the_given_inputs_are_the_same_with_and_without():
 def test_right_ops_pass_everywhere(function, order):
     report = gradcheck(function, X, order=order)
     assert report, str(report)
-    assert len(report.points) == 7
+    assert len(report.points) == 8
 
 
 # ---- indices

@@ -41,7 +41,7 @@ def gradcheck(fn_or_op: Callable[..., Any], *inputs: Any, grad: Any = None, orde
 
     order: 2 checks the gradient of the gradient against differences of the first one. method: "ladder" (adaptive,
     with an error bar), "central", "five-point", or "complex" for analytic functions. upstream: u, random unless
-    given. special: whether also at special points (all zero, one zero, ties, ×40, ×1000, ×10⁻⁴, repeated indices), where
+    given. special: whether also at special points (zeros, ties, ×40, ×±1000, ×10⁻⁴, repeated indices), where
     f has a value. seed: of all that is random here. rtol: allowed beside 10 error bars. max_elements: larger inputs are
     sampled, and checked whole along dense directions.
 

@@ -42,15 +42,21 @@ def large(x: Array) -> Array:
 
 
 def huge(x: Array) -> Array:
-    """Where eˣ overflows."""
+    """Where eˣ overflows, if x > 0."""
     return np.asarray(1000 * x)
+
+
+def opposite(x: Array) -> Array:
+    """And if x < 0."""
+    return np.asarray(-1000 * x)
 
 
 def small(x: Array) -> Array:
     return np.asarray(1e-4 * x)
 
 
-CHANGES: dict[str, Change] = {"one_zero": one_zero, "more_zeros": more_zeros, "large": large, "huge": huge, "small": small}
+CHANGES: dict[str, Change] = {
+    "one_zero": one_zero, "more_zeros": more_zeros, "large": large, "huge": huge, "opposite": opposite, "small": small}
 
 
 def tied(arrays: Sequence[Array]) -> list[Array]:

@@ -21,9 +21,7 @@ GATED = TUNING
 
 KILLED = 0.95
 MISSED = {
-    "SigmoidOverflows": "overflows beyond 355; ordinary numbers, even 40 times as large, do not get there",
-    "SoftplusOverflows": "overflows beyond 710",
-    "LogAddExpOverflows": "overflows beyond 710",
+    "LogAddExpOverflows": "overflows beyond 710; ordinary numbers, even 1000 times as large, need not get there",
     "LinearTooSoon": "wrong between 2.5 and 20 or so; the special points lie to both sides of that",
     "SizeOfTheFirstBatch": "shows with a second batch of another size; the checker keeps the shapes it is given",
 }
