@@ -121,6 +121,23 @@ def test_what_overflows_for_the_other_sign_is_caught_too():
     assert [failure.point for failure in report.failures] == ["opposite"]
 
 
+def test_far_away_a_number_is_believed():
+    """Rounding may be all that is left of a slope there."""
+    def only_near(x):
+        return np.where(np.abs(x) < 100, np.cos(x), 0.0)
+
+    report = gradcheck(lambda x: np.sin(x).sum(), np.array([0.4, 1.2]), grad=only_near)
+    assert report
+    assert {"huge", "opposite"} <= set(report.points)
+    assert not [row for row in report.comparisons if row.point in ("huge", "opposite")]
+
+
+def test_a_point_with_no_value_close_by_has_no_slope_that_could_be_wrong():
+    """(−2)² is 4, and (−2)^2.1 is nothing: the gradient of the exponent is nan, and rightly so."""
+    report = gradcheck(F.pow, np.array([2.0, -2.0, -2.0]), np.array([2.0, 2.0, 2.0]))
+    assert all(failure.point == "" for failure in report.failures)
+
+
 # ---- where there is nothing to find
 
 

@@ -96,7 +96,9 @@ class Elsewhere:
                                  self.typical)
 
             rows: list[Comparison] = []
-            if not comparing(rows).plain(first_look(problem.points, claims, self.settings.rng)):
+            if place.name.partition("(")[0] in special.FAR:
+                yield from with_birth(problem, list(comparing(rows).one_by_one(not_finite(claims))))
+            elif not comparing(rows).plain(first_look(problem.points, claims, self.settings.rng)):
                 rows = []
                 some = comparing(rows)
                 found = [*some.together(directions.joint),
@@ -135,6 +137,11 @@ def first_look(points: Sequence[Array], claims: Sequence[Array], rng: np.random.
     moves += [Direction({i: int(np.argmin(np.abs(x) if ok.all() else ok))})
               for i, (x, ok) in enumerate(zip(points, finite, strict=True)) if x.size]
     return moves
+
+
+def not_finite(claims: Sequence[Array]) -> list[list[int]]:
+    """Flat positions of claims that are no number, of each input a few."""
+    return [np.flatnonzero(~np.isfinite(claim))[:FEW].tolist() for claim in claims]
 
 
 def _bytes(inputs: Sequence[Array]) -> bytes:

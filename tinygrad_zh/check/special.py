@@ -58,6 +58,9 @@ def small(x: Array) -> Array:
 CHANGES: dict[str, Change] = {
     "one_zero": one_zero, "more_zeros": more_zeros, "large": large, "huge": huge, "opposite": opposite, "small": small}
 
+FAR = ("huge", "opposite")
+"""Points where rounding may be all that is left of a slope: a claim that is a number is believed there."""
+
 
 def tied(arrays: Sequence[Array]) -> list[Array]:
     """At most three values instead of many, taken from among them, so that there are ties within inputs and between
