@@ -88,30 +88,32 @@ class Elsewhere:
             claims = _claims(place.pull, upstream)
             malformed = check_form(problem, claims, lambda i: measured(problem, [upstream], i))
             yield from malformed.values()
-            if malformed:
-                return
-
-            def comparing(rows: list[Comparison]) -> Comparing:
-                return Comparing(problem, self.settings, [upstream], [claims], place.outputs, rows, (), place.name,
-                                 self.typical)
-
-            rows: list[Comparison] = []
-            if place.name.partition("(")[0] in special.FAR:
-                yield from with_birth(problem, list(comparing(rows).one_by_one(not_finite(claims))))
-            elif not comparing(rows).plain(first_look(problem.points, claims, self.settings.rng)):
-                rows = []
-                some = comparing(rows)
-                found = [*some.together(directions.joint),
-                         *some.one_by_one(directions.elements(claims, FEW, self.settings.rng))]
-                if found:
-                    rows = []
-                    all_ = comparing(rows)
-                    many = directions.elements(claims, self.settings.max_elements, self.settings.rng)
-                    found = [*all_.one_by_one(many), *all_.together(directions.dense)] or found
-                yield from with_birth(problem, found)
-            self.rows += rows
+            if not malformed:
+                yield from with_birth(problem, self._compared(place, upstream, claims))
         except RaisedError as raised:
             yield Failure("raised", "", *diagnosis.diagnose_error(raised.error))
+
+    def _compared(self, place: Place, upstream: Sequence[Array], claims: Sequence[Array]) -> list[Failure]:
+        """Far away only claims that are no number; else few directions, and all elements if one of them is wrong."""
+
+        def comparing() -> Comparing:
+            return Comparing(place.problem, self.settings, [upstream], [claims], place.outputs, [], (), place.name,
+                             self.typical)
+
+        look, rng = comparing(), self.settings.rng
+        if place.name.partition("(")[0] in special.FAR:
+            found = list(look.one_by_one(not_finite(claims)))
+        elif look.plain(first_look(place.problem.points, claims, rng)):
+            found = []
+        else:
+            look = comparing()
+            found = [*look.together(directions.joint), *look.one_by_one(directions.elements(claims, FEW, rng))]
+            if found:
+                look = comparing()
+                many = directions.elements(claims, self.settings.max_elements, rng)
+                found = [*look.one_by_one(many), *look.together(directions.dense)] or found
+        self.rows += look.rows
+        return found
 
     def _upstream(self, place: Place) -> Sequence[Array]:
         """The same one everywhere, where the outputs keep their shapes."""
