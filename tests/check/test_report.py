@@ -31,7 +31,7 @@ def test_a_passed_report_in_both_languages():
         lines = str(report).splitlines()
     assert lines[0] == "gradient check of Tanh: passed"
     assert lines[1] == "  4 elements and 2 directions, method ladder, order 1"
-    assert lines[2] == "  and 18 comparisons at 6 special points"
+    assert lines[2] == "  and 18 comparisons at 8 special points"
     assert lines[4].split() == "input element analytic numeric error bar relative error step verdict".split()
     assert lines[5].split()[0] == "z"
     with in_language("zh"):
