@@ -302,3 +302,70 @@ def test_infinities_of_opposite_outputs_may_cancel():
 def test_an_infinity_of_the_wrong_sign_is_no_excuse(wrong):
     report = gradcheck(np.sqrt, np.array(0.7), grad=lambda x: wrong if x == 0 else 0.5 / np.sqrt(x))
     assert [failure.point for failure in report.failures] == ["zeros"]
+
+
+# ---- where more than two pieces meet, and memory that is shared
+
+
+class Sorted(tz.Op):
+    """y = x in ascending order"""
+
+    def forward(x):
+        return np.sort(x)
+
+    def backward(dy, x):
+        return np.take(dy, np.argsort(np.argsort(x, kind="stable"), kind="stable"))
+
+
+class SortedBackwards(tz.Op):
+    """The same, and the gradient is that of the descending order."""
+
+    def forward(x):
+        return np.sort(x)
+
+    def backward(dy, x):
+        return np.take(dy, np.argsort(np.argsort(-x, kind="stable"), kind="stable"))
+
+
+@pytest.mark.parametrize("x", [np.array([0.3, -1.0, 2.0, 0.7]), np.array([2.0, 2.0, 2.0, 1.0]), np.zeros(5)])
+@pytest.mark.parametrize("seed", range(5))
+def test_any_of_the_slopes_that_meet_is_right(x, seed):
+    assert gradcheck(Sorted, x, seed=seed)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_but_no_other(seed):
+    assert not gradcheck(np.sort, np.zeros(4), grad=lambda dy, x: 2 * np.abs(dy), seed=seed)
+    assert not gradcheck(SortedBackwards, np.array([0.3, -1.0, 2.0, 0.7]), seed=seed)
+
+
+BUFFER = np.zeros((2, 3))
+
+
+class OneBuffer(tz.Op):
+    """y = 2 x, and the gradient lies in a buffer that all calls share"""
+
+    def forward(x):
+        return 2 * x
+
+    def backward(dy):
+        np.multiply(dy, 2, out=BUFFER)
+        return BUFFER[...]
+
+
+def test_a_gradient_that_a_later_backward_overwrites():
+    assert "overwritten" in [failure.diagnosis for failure in gradcheck(OneBuffer, np.ones((2, 3))).failures]
+
+
+class AnyOrder(tz.Op):
+    """y = x², and "A" is taken for "any order" """
+
+    def forward(x):
+        return x * x
+
+    def backward(dy, x):
+        return 2 * x * dy.ravel(order="A").reshape(x.shape)
+
+
+def test_an_upstream_gradient_by_columns():
+    assert "layout_upstream" in [failure.diagnosis for failure in gradcheck(AnyOrder, np.ones((2, 3))).failures]

@@ -99,6 +99,18 @@ def twice_the_same(problem: Problem, upstream: Sequence[Array], gradients: Seque
             yield Failure("repeat", name, "repeat")
 
 
+def nothing_overwritten(problem: Problem, upstream: Sequence[Array], gradients: Sequence[Array]) -> Iterator[Failure]:
+    if problem.fixed:
+        return
+    _, pull = problem.forward(copies(problem.points))
+    handed_out = pull(copies(upstream))
+    before = copies(handed_out)
+    pull([-2 * u for u in upstream])
+    for name, a, b in zip(problem.names, before, handed_out, strict=True):
+        if not same([a], [b]):
+            yield Failure("repeat", name, "overwritten")
+
+
 def nothing_remembered(problem: Problem, upstream: Sequence[Array], gradients: Sequence[Array]) -> Iterator[Failure]:
     _, pull = problem.forward(copies(problem.points))
     with suppress(ValueError, ArithmeticError, LookupError):  # other values may be outside f's domain
@@ -123,6 +135,17 @@ def any_layout(problem: Problem, upstream: Sequence[Array], gradients: Sequence[
     for name, a, b in zip(problem.names, pull(copies(upstream)), gradients, strict=True):
         if not close(a, b, size_of(gradients, upstream)):
             yield Failure("layout", name, "layout_input")
+
+
+def column_major(problem: Problem, upstream: Sequence[Array], gradients: Sequence[Array]) -> Iterator[Failure]:
+    """An upstream gradient as a transpose sends it: contiguous, but by columns."""
+    if problem.fixed or all(u.ndim < 2 for u in upstream):
+        return
+    _, pull = problem.forward(copies(problem.points))
+    found = pull([np.array(u, order="F") for u in upstream])
+    for name, a, b in zip(problem.names, found, gradients, strict=True):
+        if not close(a, b, size_of(gradients, upstream)):
+            yield Failure("layout", name, "layout_upstream")
 
 
 def low_precision(problem: Problem, upstream: Sequence[Array], gradients: Sequence[Array]) -> Iterator[Failure]:
@@ -173,4 +196,5 @@ def _floating(values: Sequence[Any]) -> set[np.dtype[Any]]:
     return {x.dtype for x in values if isinstance(x, (np.ndarray, np.generic)) and x.dtype.kind == "f"}
 
 
-CHECKS = (nothing_written, twice_the_same, nothing_remembered, zero_gives_zero, any_layout, low_precision, dtype_kept)
+CHECKS = (nothing_written, twice_the_same, nothing_overwritten, nothing_remembered, zero_gives_zero, any_layout,
+          column_major, low_precision, dtype_kept)

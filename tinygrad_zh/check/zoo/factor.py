@@ -126,7 +126,7 @@ def windows(x):
 SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772
 
 
-@planted(normal(8), right=lambda x: F.where(x > 0, SCALE * x, SCALE * ALPHA * (F.exp(F.minimum(x, 0.0)) - 1)),
+@planted(normal(8), right=lambda x: F.where(x > 0, SCALE * x, SCALE * ALPHA * (F.exp(F.where(x > 0, 0.0, x)) - 1)),
          cure="return dy * np.where(x > 0, SCALE, y + SCALE * ALPHA)",
          en="For x ≤ 0 the derivative is the output plus a constant, a saving that everybody likes. The output has "
             "the scale in it already; here it is multiplied in once more, and the constant lacks it.",
