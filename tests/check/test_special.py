@@ -9,6 +9,7 @@ import tinygrad_zh as tz
 from tinygrad_zh import functional as F
 from tinygrad_zh.check import Report, gradcheck
 from tinygrad_zh.check.special import CHANGES, one_zero, points, repeated, tied
+from tinygrad_zh.check.zoo.aliasing import OneBufferForAllGradients
 from tinygrad_zh.i18n import in_language
 
 X = np.random.default_rng(1).normal(size=(4, 5))
