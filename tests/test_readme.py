@@ -79,5 +79,5 @@ def test_the_code_runs_and_prints_what_its_comments_say(tmp_path: Path) -> None:
     assert run.returncode == 0, run.stderr
     assert "[0.25  0.105]" in run.stdout
     assert "tensor([[ 6.,  0.],\n        [ 0., 12.]])" in run.stdout
-    assert re.search(r"x +\[1\] +11 +12 ", run.stdout)
+    assert re.search(r"x +\[1\] = 2 +11 +12 ", run.stdout)
     assert (tmp_path / "digits.safetensors").exists()
