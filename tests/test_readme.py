@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import readme as tables
+from tinygrad_zh.check.zoo import BUGS, KINDS
 from tinygrad_zh.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,6 +59,14 @@ def test_it_says_that_it_is_not_tinygrad_and_its_files_exist(language: str) -> N
 def test_the_measured_tables_are_those_of_the_result_files(language: str) -> None:
     assert text(language) == tables.filled(text(language), language)
     assert text(language).count("<!-- table:") == len(tables.TABLES)
+
+
+@pytest.mark.parametrize("language", READMES)
+def test_it_counts_the_zoo_as_it_is(language: str) -> None:
+    counts = (len(BUGS), len(KINDS), sum(bool(bug.threads) for bug in BUGS))
+    words = {"en": "holds {} broken backwards in {} kinds; {} of them",
+             "zh": "里有 {1} 类共 {0} 个写错的反向传播，其中 {2} 个"}
+    assert words[language].format(*counts) in text(language)
 
 
 def test_every_command_of_the_table_is_understood(capsys: pytest.CaptureFixture[str]) -> None:
