@@ -365,7 +365,7 @@ def test_whichever_op_is_wrong_is_named(name, monkeypatch):
     model = make()
     found = backwards(model, batch, loss)
     assert len(found) >= 8
-    for op, key in found:
+    for op, key in found[::3]:
         with monkeypatch.context() as patch:
             patch.setattr(op, key, a_thousandth_too_large(getattr(op, key)))
             patch.setattr(op, "plans", {})

@@ -60,8 +60,8 @@ def test_every_row_of_the_ops_table_in_second_order(row, data):
 @pytest.mark.parametrize("name", UNARY)
 @pytest.mark.parametrize("special", SPECIAL)
 def test_special_values(special, name):
-    passes(getattr(F, name), SPECIAL[special])
-    passes(getattr(F, name), SPECIAL[special], order=2)
+    passes(getattr(F, name), SPECIAL[special], special=False)
+    passes(getattr(F, name), SPECIAL[special], special=False, order=2)
 
 
 @pytest.mark.parametrize("name", UNARY)
@@ -74,8 +74,8 @@ def test_special_values_in_float32(special, name):
 @pytest.mark.parametrize("special", SPECIAL)
 def test_special_values_against_themselves_and_broadcast(special, name):
     x = SPECIAL[special]
-    passes(getattr(F, name), x, x.copy())
-    passes(getattr(F, name), x, x[0])
+    passes(getattr(F, name), x, x.copy(), special=False)
+    passes(getattr(F, name), x, x[0], special=False)
 
 
 @pytest.mark.parametrize("axis", [0, 1])
@@ -202,4 +202,4 @@ def test_a_lone_element_in_the_left_tail_of_gelu(x, order):
 @pytest.mark.parametrize("scale", [1e-6, 1e-8, 1e-10])
 def test_second_derivatives_at_tiny_inputs(scale, name):
     for seed in range(3):
-        passes(getattr(F, name), scale * NORMAL, order=2, seed=seed)
+        passes(getattr(F, name), scale * NORMAL, special=False, order=2, seed=seed)
