@@ -522,6 +522,7 @@ def test_where_no_op_is_to_blame_it_says_so():
         assert "✗ no single op is to blame" in str(report)
 
 
+@pytest.mark.slow
 def test_a_long_report_is_cut_short():
     report = check_model(Classifier(activation=Slanted, blocks=3), TOKEN_BATCH, F.cross_entropy)
     with in_language("en"):

