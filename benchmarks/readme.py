@@ -249,8 +249,8 @@ def zoo(language: str) -> list[str]:
         cells = [_count(found, halves[half], point) for half in halves for point in ("inputs", "showing")]
         name = names[language == "zh"].format(**results["versions"])
         rows.append([name, *cells, *(_count(found, halves["all"], point) for point in ("right", "right showing"))])
-    ran = {"en": "The held-out half ran once through ours, on {date}. ",
-           "zh": "留出的一半只让我们的检验器跑过一次（{date}）。"}
+    ran = {"en": "Ours on the held-out half is its first run, of {date}. ",
+           "zh": "本项目在留出的一半上的分数取自首次运行（{date}）。"}
     return [*_table([cell.format(**counts) for cell in head[language]], rows), "",
             ran[language].format(**first) + _measured_on(language, results["machine"])]
 
