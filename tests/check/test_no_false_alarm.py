@@ -50,6 +50,7 @@ def test_every_row_of_the_ops_table(row, data):
     check_row(row, data.draw(row.cases), 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("row", TWICE, ids=str)
 @settings(max_examples=3, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
