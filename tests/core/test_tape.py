@@ -55,7 +55,8 @@ def test_a_line_says_what_it_computed() -> None:
         y = F.mul(a, b)
         y.backward([5.0, 6.0])
     assert tape.title == "a product"
-    forward, back_a, back_b = tape[:3]
+    forward, seed, back_a, back_b = tape[:4]
+    assert (seed.kind, seed.outputs[0].tolist()) == ("seed", [5.0, 6.0])
     assert forward.function is F.mul.forward
     assert forward.arguments[0] is a.array
     assert forward.outputs[0] is y.array

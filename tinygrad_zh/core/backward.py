@@ -32,7 +32,12 @@ def _root(tensor: Tensor, seed: Any, verb: str) -> Any:
         raise ValueError(f"{verb}: the seed is a gradient of shape {tensor.shape}, like the tensor, not {array.shape}")
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{verb}: the seed is a gradient, real numbers, not {array.dtype}")
-    return seed if isinstance(seed, Tensor) and seed.dtype == tensor.dtype else array.astype(tensor.dtype)
+    seed = seed if isinstance(seed, Tensor) and seed.dtype == tensor.dtype else freeze(array.astype(tensor.dtype))
+    tape = MODE.get().tape
+    if tape is not None:
+        array = seed.array if isinstance(seed, Tensor) else seed
+        tape.write("seed", keep, [array], {}, (array,), tensor=tensor)
+    return seed
 
 
 def backward_steps(root: Tensor, seed: Any = None, *,

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import linecache
+from bdb import BdbQuit
 from collections.abc import Callable
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -128,7 +131,7 @@ class OpMeta(type):
         tape = mode.tape
         formula = cls.forward
         body = formula if mode.kernels is None else mode.kernels.get(formula, formula)
-        states = None if tape is None else _generator_states(attributes)
+        before = None if tape is None else (perf_counter(), _generator_states(attributes))
         try:
             results = body(*arrays, **attributes)
         except Exception as error:
@@ -145,7 +148,7 @@ class OpMeta(type):
         else:
             outputs = tuple([freeze(r) for r in results])
 
-        line = None if tape is None else tape.forward(cls, inputs, arrays, attributes, outputs, states)
+        line = None if tape is None else tape.forward(cls, inputs, arrays, attributes, outputs, before)
         if not need or not mode.grad or not cls.backwards:
             return Tensor(results) if cls.single else _tensors(cls, outputs, None)
         key = (need, len(inputs)) if cls.variadic else need
@@ -282,7 +285,7 @@ def make_plan(cls: Any, need: int, count: int) -> Plan:
         attributes = tuple(p.name for p in parameters if p.kind == p.KEYWORD_ONLY)
         bind = eval(f"lambda upstream, saved: ({' '.join(a + ',' for a in arguments)})")
         spelled = ", ".join([*arguments, *(f"{name}=attributes[{name!r}]" for name in attributes)])
-        run = eval(f"lambda body, upstream, saved, attributes: body({spelled})")
+        run = _caller(f"{cls.__name__}.{key}", spelled)
         partials.append(Partial(function, slots, bind, run, attributes, cls.variadic or (joint and count > 1)))
     answered = {slot for partial in partials for slot in partial.slots}
     for slot in range(count):
@@ -295,6 +298,13 @@ def make_plan(cls: Any, need: int, count: int) -> Plan:
     plan = Plan(tuple(saved), keep, tuple(partials), aux)
     cls.plans[(need, count) if cls.variadic else need] = plan
     return plan
+
+
+def _caller(formula: str, arguments: str) -> Callable[..., Any]:
+    """The compiled call of a formula. It has a file of its one line, so that a debugger in it shows what it does."""
+    file, line = f"<{formula}({arguments})>", f"lambda body, upstream, saved, attributes: body({arguments})"
+    linecache.cache[file] = len(line), None, [line], file
+    return eval(compile(line, file, "eval"))
 
 
 # ---- when the op is called
@@ -332,14 +342,19 @@ _KINDS = (np.exceptions.AxisError, IndexError, TypeError, ValueError, ZeroDivisi
           FloatingPointError, MemoryError)
 
 
+def _passes_on(error: Exception) -> bool:
+    """An op inside a formula has explained its error already; leaving a debugger is no error of the formula."""
+    return getattr(error, "explained", False) or isinstance(error, BdbQuit)
+
+
 def cause(error: Exception) -> BaseException | None:
-    """What an explanation says it comes from. An op inside a formula has explained its error already."""
-    return error.__cause__ if getattr(error, "explained", False) else error
+    """What an explanation says it comes from."""
+    return error.__cause__ if _passes_on(error) else error
 
 
 def explain(cls: Any, function: str, arrays: Any, attributes: Any, error: Exception, tape: Any) -> Exception:
     """The same kind of error in one sentence that names the op, the formula and the shapes."""
-    if getattr(error, "explained", False):
+    if _passes_on(error):
         return error
     names = itertools.chain(cls.inputs, itertools.repeat(cls.inputs[-1] if cls.inputs else "x"))
     shapes = ", ".join(f"{n}: {_describe(a)}" for n, a in zip(names, arrays, strict=False))

@@ -4,8 +4,8 @@ Stepping, unrolling, compiling, profiling and counting launches all read this on
 only inside `with record():`; otherwise a call pays one comparison with None.
 
     kind          function          arguments        outputs            info
-    forward       Op.forward        input arrays     outputs and aux    op, where, modules
-    seed          np.ones_like      the root's value the first gradient tensor
+    forward       Op.forward        input arrays     outputs and aux    op, where, modules, sources, …
+    seed          np.ones_like      the root's value the first gradient tensor  (or keep, of a seed that was given)
     backward      Op.backward…      as it names them partials           op, slots, forward (the line)
     sum_to        sum_to            partial, shape   its reduction      op, slot, forward
     cast          cast              partial, dtype   its conversion     op, slot, forward
@@ -25,9 +25,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from time import perf_counter
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinygrad_zh.core.mode import using
 
@@ -60,13 +62,15 @@ class Line:
 class Tape(list[Line]):
     """The lines in the order in which they ran; arrays are shared, never copied: values are immutable.
 
-    `leaves` tells which tensor an array from outside belongs to, by the array's id.
+    `leaves` tells which tensor an array from outside belongs to, by the array's id, and `names` what the user's program
+    calls it.
     """
 
     def __init__(self, title: str = "") -> None:
         super().__init__()
         self.title = title
         self.leaves: dict[int, Tensor] = {}
+        self.names: dict[int, str] = {}
         self.modules: list[Any] = []
 
     def write(self, kind: str, function: Any, arguments: Any, keywords: Any, outputs: Any, **info: Any) -> Line:
@@ -74,46 +78,72 @@ class Tape(list[Line]):
         self.append(line)
         return line
 
-    def forward(self, op: Any, inputs: Any, arrays: Any, attributes: Any, outputs: Any, states: Any) -> Line:
+    def forward(self, op: Any, inputs: Any, arrays: Any, attributes: Any, outputs: Any, before: Any) -> Line:
+        """One application of an op. before: the time and the generators' states before its formula ran."""
+        began, states = before
+        seconds = perf_counter() - began
+        frame = _user_frame()
         for x, array in zip(inputs, arrays, strict=True):
-            if hasattr(x, "source") and type(x.source) is not tuple:
-                self.leaves.setdefault(id(array), x)
-        return self.write("forward", op.forward, arrays, attributes, outputs,
-                          op=op, where=_where(), modules=tuple(self.modules), states=states)
+            if id(array) not in self.leaves and hasattr(x, "source") and type(x.source) is not tuple:
+                self.leaves[id(array)] = x
+            if id(array) not in self.names and hasattr(array, "dtype"):
+                self.names[id(array)] = _name_of(x, frame)
+        return self.write("forward", op.forward, arrays, attributes, outputs, op=op, where=_where(frame),
+                          modules=tuple(self.modules), sources=tuple(map(_recorded_source, inputs)),
+                          states=states, seconds=seconds)
 
     def error(self, function: Any, arguments: Any, keywords: Any, op: Any, error: Exception) -> Line:
-        return self.write("error", function, arguments, keywords, (), op=op, error=error, where=_where())
+        return self.write("error", function, arguments, keywords, (), op=op, error=error, where=_where(_user_frame()))
 
     def of(self, kind: str) -> list[Line]:
         """The lines of one kind."""
         return [line for line in self if line.kind == kind]
 
 
-def _where() -> tuple[str, int, str] | None:
-    """The line of the user's program: the nearest frame outside the engine."""
+T = TypeVar("T", bound=Tape)
+
+
+def _user_frame() -> FrameType | None:
+    """The nearest frame outside the engine."""
     frame = sys._getframe(2)
     while frame is not None and frame.f_code.co_filename.startswith(_ENGINE):
         frame = frame.f_back  # type: ignore[assignment]
+    return frame
+
+
+def _where(frame: FrameType | None) -> tuple[str, int, str] | None:
+    """The line of the user's program: file, number, function."""
     return None if frame is None else (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
 
 
+def _name_of(x: Any, frame: FrameType | None) -> str:
+    """What the user's program calls x there: a variable, an element of one, or an attribute of self."""
+    if frame is None:
+        return ""
+    variables = frame.f_locals
+    for name, value in variables.items():
+        if value is x:
+            return name
+    for name, value in variables.items():
+        if isinstance(value, (list, tuple)):
+            for i, element in enumerate(value[:1000]):
+                if element is x:
+                    return f"{name}[{i}]"
+    return next((name for name, value in getattr(variables.get("self"), "__dict__", {}).items() if value is x), "")
+
+
+def _recorded_source(x: Any) -> Any:
+    """Where the gradient of an input goes: an Accumulator, (the line that made it, which output), or None."""
+    source = getattr(x, "source", None)
+    if type(source) is not tuple:
+        return source
+    call, index = source
+    return (call if call.line is None else call.line), index
+
+
 @contextmanager
-def record(*, title: str = "") -> Iterator[Tape]:
-    """Write down every formula that runs in this block, forward, backward and update. 中文：记录计算过程（磁带）。
-
-    Yields the `Tape`, a list of `Line`. An error inside the block is the last line, and passes on. A `record` inside
-    another takes its lines for itself.
-
-    >>> import tinygrad_zh as tz
-    >>> x = tz.tensor(3.0, requires_grad=True)
-    >>> with tz.record() as tape:
-    ...     (x * x + x).backward()
-    >>> [line.info["op"].__name__ for line in tape if line.kind == "forward"]
-    ['Mul', 'Add']
-    >>> x.grad.item()
-    7.0
-    """
-    tape = Tape(title)
+def recording(tape: T) -> Iterator[T]:
+    """Write on this tape every formula that runs in the block. An error is its last line, and passes on."""
     with using(tape=tape):
         try:
             yield tape
@@ -121,3 +151,12 @@ def record(*, title: str = "") -> Iterator[Tape]:
             if not tape or tape[-1].info.get("error") is not error:
                 tape.error(None, (), {}, None, error)
             raise
+
+
+def record(*, title: str = "") -> AbstractContextManager[Tape]:
+    """Write down every formula that runs in this block, forward, backward and update. 中文：记录计算过程（磁带）。
+
+    Gives the `Tape`, a list of `Line`. An error inside the block is the last line, and passes on. A `record` inside
+    another takes its lines for itself.
+    """
+    return recording(Tape(title))
