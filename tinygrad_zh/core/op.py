@@ -283,9 +283,11 @@ def make_plan(cls: Any, need: int, count: int) -> Plan:
                 saved.append(place)
             arguments.append(f"upstream[{place[1]}]" if place[0] == "upstream" else f"saved[{saved.index(place)}]")
         attributes = tuple(p.name for p in parameters if p.kind == p.KEYWORD_ONLY)
-        bind = eval(f"lambda upstream, saved: ({' '.join(a + ',' for a in arguments)})")
+        bound = f"({' '.join(a + ',' for a in arguments)})"
         spelled = ", ".join([*arguments, *(f"{name}=attributes[{name!r}]" for name in attributes)])
-        run = _caller(f"{cls.__name__}.{key}", spelled)
+        bind = _compiled(f"{cls.__name__}.{key} binds {bound}", f"lambda upstream, saved: {bound}")
+        run = _compiled(f"{cls.__name__}.{key}({spelled})",
+                        f"lambda body, upstream, saved, attributes: body({spelled})")
         partials.append(Partial(function, slots, bind, run, attributes, cls.variadic or (joint and count > 1)))
     answered = {slot for partial in partials for slot in partial.slots}
     for slot in range(count):
@@ -293,18 +295,18 @@ def make_plan(cls: Any, need: int, count: int) -> Plan:
             raise TypeError(f"{cls.__name__} has no gradient for its input {cls.inputs[slot]}; "
                             "pass it as a constant (detach())")
     aux = tuple(index for kind, index in saved if kind == "output" and index >= len(cls.outputs))
-    keep = eval(f"lambda inputs, outputs: [{', '.join(_KEEP[kind].format(index) for kind, index in saved)}]",
-                {"shape": np.shape, "tuple": tuple, "map": map})
+    kept = f"[{', '.join(_KEEP[kind].format(index) for kind, index in saved)}]"
+    keep = _compiled(f"{cls.__name__} keeps {kept}", f"lambda inputs, outputs: {kept}", shape=np.shape)
     plan = Plan(tuple(saved), keep, tuple(partials), aux)
     cls.plans[(need, count) if cls.variadic else need] = plan
     return plan
 
 
-def _caller(formula: str, arguments: str) -> Callable[..., Any]:
-    """The compiled call of a formula. It has a file of its one line, so that a debugger in it shows what it does."""
-    file, line = f"<{formula}({arguments})>", f"lambda body, upstream, saved, attributes: body({arguments})"
+def _compiled(title: str, line: str, **names: Any) -> Callable[..., Any]:
+    """The function that a line defines. The line becomes a file, so that a debugger that stops in it shows it."""
+    file = f"<{title}>"
     linecache.cache[file] = len(line), None, [line], file
-    return eval(compile(line, file, "eval"))
+    return eval(compile(line, file, "eval"), names)
 
 
 # ---- when the op is called
