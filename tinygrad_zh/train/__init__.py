@@ -14,6 +14,8 @@ from tinygrad_zh.train.callbacks import (
 )
 from tinygrad_zh.train.evaluate import evaluate, predict
 from tinygrad_zh.train.fit import History, Run, fit
+from tinygrad_zh.train.observing import observed
 
 __all__ = ["Callback", "Checkpoint", "ClippedNorm", "DeadUnits", "EarlyStopping", "GradientNorms", "History",
-           "Minibatches", "Run", "Scheduled", "ScheduledSteps", "evaluate", "fit", "metrics", "predict"]
+           "Minibatches", "Run", "Scheduled", "ScheduledSteps", "evaluate", "fit", "metrics",
+           "observed", "predict"]

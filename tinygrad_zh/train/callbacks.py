@@ -23,8 +23,11 @@ class Callback:
     """Called by `fit` with the run: its model, optimizer, history, epoch. 中文：回调。
 
     `run.history` maps a name to one number an epoch; `run.stop(reason)` ends training after this epoch. What a
-    callback remembers goes into `state_dict`, so that a resumed run equals an unbroken one.
+    callback remembers goes into `state_dict`, so that a resumed run equals an unbroken one. A callback that only
+    looks, and keeps nothing, says `observer = True`: checkpoints fit runs with it and without.
     """
+
+    observer = False
 
     def on_begin(self, run: Run) -> None:
         """Before the first epoch, or after resuming."""
@@ -37,6 +40,9 @@ class Callback:
 
     def on_end(self, run: Run) -> None:
         """After the last epoch, also if training was stopped or interrupted."""
+
+    def on_error(self, run: Run, error: BaseException) -> None:
+        """Instead of `on_end`, when something was raised, which then passes on."""
 
     def state_dict(self) -> State:
         return {}

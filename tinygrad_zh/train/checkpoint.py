@@ -13,6 +13,7 @@ from tinygrad_zh.core import random
 from tinygrad_zh.serialization import load, load_metadata, save
 
 if TYPE_CHECKING:
+    from tinygrad_zh.train.callbacks import Callback
     from tinygrad_zh.train.fit import Run
 
 State = dict[str, np.ndarray[Any, Any]]
@@ -60,8 +61,13 @@ def load_run(run: Run, path: str | PathLike[str]) -> None:
 def made_of(run: Run) -> dict[str, Any]:
     """What must be the same for a run to go on: two optimizers may well keep arrays of the same names."""
     return {"optimizer": type(run.optimizer).__name__,
-            "callbacks": [type(callback).__name__ for callback in run.callbacks],
+            "callbacks": [type(callback).__name__ for callback in _counted(run)],
             "generators": list(run.generators())}
+
+
+def _counted(run: Run) -> list[Callback]:
+    """The callbacks that can make a difference."""
+    return [callback for callback in run.callbacks if not callback.observer]
 
 
 def state_of(run: Run) -> State:
@@ -70,7 +76,7 @@ def state_of(run: Run) -> State:
     state |= prefixed("optimizer", run.optimizer.state_dict())
     for name, generator in run.generators().items():
         state |= prefixed(f"generator/{name}", random.get_state(generator))
-    for i, callback in enumerate(run.callbacks):
+    for i, callback in enumerate(_counted(run)):
         state |= prefixed(f"callback/{i}", callback.state_dict())
     return state
 
@@ -81,5 +87,5 @@ def put_back(run: Run, state: State) -> None:
     run.optimizer.load_state_dict(under("optimizer", state))
     for name, generator in run.generators().items():
         random.set_state(generator, under(f"generator/{name}", state))
-    for i, callback in enumerate(run.callbacks):
+    for i, callback in enumerate(_counted(run)):
         callback.load_state_dict(under(f"callback/{i}", state))

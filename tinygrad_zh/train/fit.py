@@ -21,6 +21,7 @@ from tinygrad_zh.train.checkpoint import load_run
 from tinygrad_zh.train.evaluate import evaluate
 from tinygrad_zh.train.figures import Figures, Metric, Metrics, amount, named
 from tinygrad_zh.train.interrupt import Interruption
+from tinygrad_zh.train.observing import observers
 from tinygrad_zh.train.progress import Progress
 from tinygrad_zh.train.whole import whole
 
@@ -35,13 +36,20 @@ class History(dict[str, list[float]]):
 
 
 class Run:
-    """A training run: what callbacks see."""
+    """A training run: what callbacks see.
+
+    data: the training arrays (x, y). loss: the function (ŷ, y) → scalar; value: what it gave in the step in hand.
+    """
 
     def __init__(self, model: Module, optimizer: Optimizer, callbacks: Sequence[Callback],
-                 generator: np.random.Generator | None) -> None:
+                 generator: np.random.Generator | None, data: tuple[Array, Array],
+                 loss: Callable[[Any, Any], Tensor]) -> None:
         self.model = model
         self.optimizer = optimizer
-        self.callbacks = tuple(callbacks)
+        self.callbacks = (*callbacks, *observers())
+        self.data = data
+        self.loss = loss
+        self.value = math.nan
         self.generator = default_generator() if generator is None else generator
         self.history = History()
         self.epoch = 0
@@ -97,7 +105,7 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
     held_out = None if validation is None else pair("validation", validation, model)
     check(model, optimizer, callbacks, generator, augment, epochs)
     metrics = named(metrics)
-    run = Run(model, optimizer, callbacks, generator)
+    run = Run(model, optimizer, callbacks, generator, data, loss)
     batches = Minibatches(np.arange(len(data[0])), batch_size=batch_size, generator=run.generator)
     report = Progress(epochs, len(batches), progress)
     if resume is not None:
@@ -108,7 +116,7 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
         try:
             while run.epoch < epochs and run.history.stopped is None:
                 report.begin(run.epoch + 1)
-                figures = _epoch(run, data, batches, augment, loss, metrics, report, interruption)
+                figures = _epoch(run, batches, augment, metrics, report, interruption)
                 if figures is None:
                     run.stop("interrupted")
                     break
@@ -121,6 +129,10 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
                 report.end(run.epoch, figures)
                 for callback in run.callbacks:
                     callback.on_epoch(run)
+        except BaseException as error:
+            for callback in run.callbacks:
+                callback.on_error(run, error)
+            raise
         finally:
             report.close()
     for callback in run.callbacks:
@@ -128,8 +140,7 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
     return run.history
 
 
-def _epoch(run: Run, data: tuple[Array, Array], batches: Minibatches, augment: Augment | None,
-           loss: Callable[[Any, Any], Tensor], metrics: dict[str, Metric], report: Progress,
+def _epoch(run: Run, batches: Minibatches, augment: Augment | None, metrics: dict[str, Metric], report: Progress,
            interruption: Interruption) -> dict[str, float] | None:
     """One pass over the data. The epoch's figures, or None if it was interrupted."""
     run.model.train()
@@ -138,11 +149,11 @@ def _epoch(run: Run, data: tuple[Array, Array], batches: Minibatches, augment: A
     for number, (rows,) in enumerate(batches, 1):
         if interruption.asked:
             return None
-        x, y = data[0][rows], data[1][rows]
+        x, y = (array[rows] for array in run.data)
         inputs = leaf(x) if augment is None else _augmented(x, augment, run)
         with whole(tensors):
-            prediction, value = _step(run, inputs, y, loss, f"in epoch {run.epoch + 1}, batch {number}", rows)
-        figures.add(prediction, y, value)
+            prediction = _step(run, inputs, y, f"in epoch {run.epoch + 1}, batch {number}", rows)
+        figures.add(prediction, y, run.value)
         report.advance(figures.so_far() if report.due() else None)
     return figures.all()
 
@@ -155,13 +166,13 @@ def _augmented(x: Array, augment: Augment, run: Run) -> Tensor:
     return tensor(changed)
 
 
-def _step(run: Run, x: Tensor, y: Array, loss: Callable[[Any, Any], Tensor], where: str,
-          rows: Array) -> tuple[Tensor, float]:
-    """Forward, backward, update on one batch; the prediction and the loss."""
+def _step(run: Run, x: Tensor, y: Array, where: str, rows: Array) -> Tensor:
+    """Forward, backward, update on one batch; the prediction."""
     prediction = run.model(x)
-    value = loss(prediction, y)
-    if not math.isfinite(amount(value)):
-        raise _not_finite(f"the loss is {amount(value)}", where, rows)
+    value = run.loss(prediction, y)
+    run.value = amount(value)
+    if not math.isfinite(run.value):
+        raise _not_finite(f"the loss is {run.value}", where, rows)
     run.optimizer.zero_grad()
     value.backward()
     for callback in run.callbacks:
@@ -170,7 +181,7 @@ def _step(run: Run, x: Tensor, y: Array, loss: Callable[[Any, Any], Tensor], whe
         if p.grad is not None and not np.isfinite(p.grad.array).all():
             raise _not_finite(f"the gradient of the optimizer's parameter {i}, {p.shape}, is not finite", where, rows)
     run.optimizer.step()
-    return prediction, amount(value)
+    return prediction
 
 
 def _not_finite(what: str, where: str, rows: Array) -> FloatingPointError:
