@@ -1,0 +1,126 @@
+"""A gradient's number beside a difference quotient of the op's own forward, in float64. 数值检验
+
+    numeric = Σ upstream · (f(x + h e) − f(x − h e)) / 2h
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_zh.core import Line
+from tinygrad_zh.stepper.building.rule import Array, Rule, apart, on_cpu, raw_of
+
+LARGEST = 1 << 16
+"""Elements of all the inputs and outputs: an op with more is not run again for a check."""
+STEPS = (2.0**-17, 2.0**-23, 2.0**-29)
+"""h relative to |x|: the first is ∛ε, where rounding and truncation are equal; the others are for near kinks."""
+BEND = 1e-3
+"""f is straight enough where its two one-sided slopes differ by so little of them."""
+RESOLUTION = 1e-8
+"""A difference within what rounding explains counts as a relative error of this at most."""
+
+
+class Slopes(NamedTuple):
+    """Σ |u| of the right and left slopes' size and difference, Σ u of the central one, and what may be rounding."""
+
+    central: float
+    size: float
+    bend: float
+    noise: float
+
+
+def numeric_check(line: Line, slot: int, pick: tuple[int, ...], value: float) -> dict[str, Any]:
+    """{"numeric", "error", "step"}, or {"why"} there is no such check: "kink", "discrete", "not finite", "too large".
+
+    pick: an index of the raw partial; the input is perturbed as it was broadcast. error: |numeric − value| relative to
+    the sizes of the terms of that sum.
+    """
+    forward = line.info["forward"]
+    if forward is None:
+        return {"why": "too large"}
+    inputs = on_cpu(tuple(forward.arguments))
+    x = inputs[slot]
+    if not (isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", "") == "f"):
+        return {"why": "discrete"}
+    if sum(np.size(a) for a in (*inputs, *on_cpu(tuple(forward.outputs)))) > LARGEST:
+        return {"why": "too large"}
+    rule = Rule(line)
+    if not (np.isfinite(value) and all(np.isfinite(u).all() for u in rule.upstream)):
+        return {"why": "not finite"}
+    with apart():
+        return _checked(Along(forward, inputs, slot, pick, raw_of(line, slot).shape, rule), value)
+
+
+class Along:
+    """The op's outputs along one element of one input."""
+
+    def __init__(self, forward: Line, inputs: tuple[Any, ...], slot: int, pick: tuple[int, ...],
+                 shape: tuple[int, ...], rule: Rule) -> None:
+        self.forward = forward
+        self.inputs = [_double(x) for x in inputs]
+        self.x = np.broadcast_to(self.inputs[slot], shape)
+        self.slot = slot
+        self.pick = pick
+        self.outputs = rule.outputs
+        self.upstream = np.concatenate([np.ravel(u).astype(np.float64) for u in rule.upstream])
+
+    def at(self, step: float) -> Array:
+        """f(x + step · e), the outputs as one vector; nan where the op has none."""
+        moved = self.x.copy()
+        moved[self.pick] += step
+        self.inputs[self.slot] = moved
+        try:
+            results = self.forward.function(*self.inputs, **self._keywords())
+        except Exception:  # a user's formula may raise anything
+            return np.full(self.upstream.size, np.nan)
+        results = results if isinstance(results, tuple) else (results,)
+        return np.concatenate([np.ravel(results[k]).astype(np.float64) for k in self.outputs])
+
+    def _keywords(self) -> dict[str, Any]:
+        """The forward's keywords: generators anew, in the state they were in, and float64 for any floating dtype."""
+        states = self.forward.info.get("states") or {}
+        return {k: _generator(v, states[k]) if k in states else _double_dtype(v)
+                for k, v in self.forward.keywords.items()}
+
+
+def _checked(f: Along, value: float) -> dict[str, Any]:
+    here = f.at(0.0)
+    scale = max(1.0, 2.0 ** np.floor(np.log2(max(abs(f.x[f.pick]), 1e-300))))
+    before, finite = np.inf, False
+    for step in STEPS:
+        h = scale * step
+        s = _slopes(f, here, h)
+        if not np.isfinite(s.bend):
+            continue
+        finite = True
+        if s.bend <= BEND * s.size + s.noise or s.bend <= before / 8:
+            size = max(abs(value), s.size, s.noise / RESOLUTION)
+            return {"numeric": s.central, "error": abs(s.central - value) / size if size else 0.0, "step": h}
+        before = s.bend
+    return {"why": "kink" if finite else "not finite"}
+
+
+def _slopes(f: Along, here: Array, h: float) -> Slopes:
+    high, low = f.at(h), f.at(-h)
+    right, left, weight = (high - here) / h, (here - low) / h, np.abs(f.upstream)
+    moved = (np.abs(high) + np.abs(low)) * (high != low)
+    return Slopes(float(f.upstream @ ((high - low) / (2 * h))), float(weight @ (np.abs(right) + np.abs(left))) / 2,
+                  float(weight @ np.abs(right - left)), float(np.finfo(np.float64).eps * (weight @ moved) / h))
+
+
+def _double(x: Any) -> Any:
+    if isinstance(x, tuple):
+        return tuple([_double(x_) for x_ in x])
+    return x.astype(np.float64) if getattr(getattr(x, "dtype", None), "kind", "") == "f" else x
+
+
+def _double_dtype(keyword: Any) -> Any:
+    return np.dtype(np.float64) if isinstance(keyword, np.dtype) and keyword.kind == "f" else keyword
+
+
+def _generator(generator: np.random.Generator, state: Any) -> np.random.Generator:
+    bits = type(generator.bit_generator)(0)
+    bits.state = state
+    return np.random.Generator(bits)
