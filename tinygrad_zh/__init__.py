@@ -8,7 +8,7 @@
 Not the tinygrad project. 从零手写的神经网络引擎：公式写一遍，即可运行、单步、检验。
 """
 
-from tinygrad_zh import check, data, functional, nn, ops, optim, text, train
+from tinygrad_zh import check, data, functional, nn, ops, optim, stepper, text, train
 from tinygrad_zh._version import __version__
 from tinygrad_zh.core import (
     Op,
@@ -21,15 +21,15 @@ from tinygrad_zh.core import (
     is_grad_enabled,
     manual_seed,
     no_grad,
-    record,
     set_default_dtype,
     tensor,
 )
 from tinygrad_zh.derivatives import hessian, hvp, jacobian, jvp, vjp
 from tinygrad_zh.serialization import load, save
+from tinygrad_zh.stepper import record
 
 __all__ = [
     "Op", "Tape", "Tensor", "__version__", "backward_steps", "check", "data", "default_generator", "functional",
     "get_default_dtype", "grad", "hessian", "hvp", "is_grad_enabled", "jacobian", "jvp", "load", "manual_seed", "nn",
-    "no_grad", "ops", "optim", "record", "save", "set_default_dtype", "tensor", "text", "train", "vjp",
+    "no_grad", "ops", "optim", "record", "save", "set_default_dtype", "stepper", "tensor", "text", "train", "vjp",
 ]  # fmt: skip

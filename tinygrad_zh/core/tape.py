@@ -31,7 +31,7 @@ from time import perf_counter
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tinygrad_zh.core.mode import using
+from tinygrad_zh.core.mode import MODE, using
 
 if TYPE_CHECKING:
     from tinygrad_zh.core.tensor import Tensor
@@ -90,7 +90,7 @@ class Tape(list[Line]):
                 self.names[id(array)] = _name_of(x, frame)
         return self.write("forward", op.forward, arrays, attributes, outputs, op=op, where=_where(frame),
                           modules=tuple(self.modules), sources=tuple(map(_recorded_source, inputs)),
-                          states=states, seconds=seconds)
+                          grad=MODE.get().grad, states=states, seconds=seconds)
 
     def error(self, function: Any, arguments: Any, keywords: Any, op: Any, error: Exception) -> Line:
         return self.write("error", function, arguments, keywords, (), op=op, error=error, where=_where(_user_frame()))

@@ -1,0 +1,325 @@
+"""The lines of a tape as steps: a forward step an op, a backward step a contribution."""
+
+from __future__ import annotations
+
+import inspect
+import platform
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from tinygrad_zh._version import __version__
+from tinygrad_zh.core.op import _locate
+from tinygrad_zh.core.tape import Line, Tape
+from tinygrad_zh.ops import update as update_rules
+from tinygrad_zh.ops.formula import formula
+from tinygrad_zh.stepper.building import explaining, hints
+from tinygrad_zh.stepper.building.arrays import Arrays, largest
+from tinygrad_zh.stepper.building.modules import Modules
+from tinygrad_zh.stepper.building.naming import targets
+from tinygrad_zh.stepper.building.sources import Sources
+from tinygrad_zh.stepper.building.tensors import Tensors
+
+Step = dict[str, Any]
+
+
+def build(tape: Tape, values: str = "auto") -> dict[str, Any]:
+    """The document of a tape, as stepper/schema.json describes it."""
+    return Builder(tape, values).document()
+
+
+class Builder:
+    """One pass over the lines; each kind has its method."""
+
+    def __init__(self, tape: Tape, values: str) -> None:
+        self.tape, self.values = tape, values
+        self.arrays, self.modules, self.sources = Arrays(values), Modules(), Sources()
+        self.tensors = Tensors(tape, self.arrays, self.modules)
+        self.ops: list[dict[str, Any]] = []
+        self.steps: list[Step] = []
+        self.formulas: dict[str, Any] = {}
+        self._op_of: dict[int, int] = {}  # the id of a forward line -> its op
+        self._open: dict[tuple[int, int], Step] = {}  # (forward line, slot) -> its backward step, not yet added up
+        self._skipped: set[int] = set()
+        self._updates: set[int | None] = set()
+        self._assigned = {id(line.outputs[0]): line.info["tensor"] for line in tape.of("assign")}
+        self._names = _result_names(tape)
+
+    def document(self) -> dict[str, Any]:
+        readers = {"forward": self._forward, "seed": self._seed, "backward": self._backward, "sum_to": self._conformed,
+                   "cast": self._conformed, "accumulate": self._accumulated, "gradient": self._gradient,
+                   "hook": self._hook, "assign": self._assign, "error": self._error,
+                   "enter": lambda line: self.modules.enter(line.info["module"]),
+                   "leave": lambda line: self.modules.leave(), "read": lambda line: None}
+        for line in self.tape:
+            readers[line.kind](line)
+        self.modules.close()
+        for entry in self.tensors.entries:
+            del entry["base"]
+        device = next((entry.info["tensor"].device for entry in self.tape.of("seed")), "cpu")
+        return {
+            "schema": "tinygrad_zh.trace/1",
+            "meta": {"title": self.tape.title, "created": datetime.now(UTC).isoformat(timespec="seconds"),
+                     "values": self.values, "device": device, "command": None,
+                     "versions": {"tinygrad_zh": __version__, "numpy": np.__version__,
+                                  "python": platform.python_version()}},
+            "formulas": self.formulas, "sources": self.sources.files, "modules": self.modules.calls,
+            "arrays": self.arrays.packed, "tensors": self.tensors.entries, "ops": self.ops, "steps": self.steps,
+        }  # fmt: skip
+
+    # ---- forward and update
+
+    def _forward(self, line: Line) -> None:
+        op = len(self.ops)
+        cls, info = line.info["op"], line.info
+        inputs = [self.tensors.input(source, array)
+                  for source, array in zip(info["sources"], line.arguments, strict=True)]
+        shapes = tuple(self.tensors.entries[t]["shape"].__repr__() for t in inputs)
+        module = self.modules.current(len(info["modules"]), cls.__name__, shapes)
+        count = len(line.outputs) if cls.many else len(cls.outputs)
+        names = self._names.get(id(line), ())
+        learns = cls.backwards and info["grad"] and any(self.tensors.entries[t]["gradient"] for t in inputs)
+        outputs = [self.tensors.result(line, k, names[k] if len(names) == count else cls.__name__.lower(), op,
+                                       bool(learns) and (cls.many or cls.upstream[k])) for k in range(count)]
+        self._op_of[id(line)] = op
+        self._add_op(cls, inputs, outputs, line.keywords, module, info["where"], info["seconds"])
+        pick = largest(line.outputs[0])
+        element = explaining.forward_element(line, pick)
+        if cls.__module__ == update_rules.__name__:
+            self._update(line, op, element)
+        else:
+            self.steps.append({"phase": "forward", "op": op, "element": element})
+
+    def _add_op(self, cls: Any, inputs: list[int], outputs: list[int], attributes: dict[str, Any], module: int | None,
+                where: Any, seconds: float | None) -> None:
+        op = len(self.ops)
+        for slot, t in enumerate(inputs):
+            self.tensors.entries[t]["uses"].append([op, slot])
+        many = cls.outputs[0] if cls.many else ""
+        self.ops.append({
+            "name": cls.__name__, "inputs": inputs, "outputs": outputs, "input_names": _input_names(cls, len(inputs)),
+            "output_names": [f"{many}[{k}]" for k in range(len(outputs))] if many else list(cls.outputs),
+            "attributes": {name: _short(value) for name, value in attributes.items()}, "module": module,
+            "where": self.sources.line(where), "code": self._code(cls, len(inputs)), "saved": _saved(cls),
+            "seconds": None if seconds is None else float(f"{seconds:.3g}"),
+        })  # fmt: skip
+        if cls.__name__ not in self.formulas:
+            self.formulas[cls.__name__] = _formula(cls)
+
+    def _code(self, cls: Any, count: int) -> dict[str, Any]:
+        """Where each formula is written: forward, and the partial of each input by its name."""
+        spans = {"forward": self.sources.function(cls.forward)}
+        for key in cls.backwards:
+            one = key.removeprefix("backward_")
+            for name in _input_names(cls, count) if key == "backward" else [one]:
+                spans[name] = self.sources.function(getattr(cls, key))
+        return {name: span for name, span in spans.items() if span is not None}
+
+    def _update(self, line: Line, op: int, element: Any) -> None:
+        self._updates.add(op)
+        given = dict(zip(line.info["op"].inputs, line.arguments, strict=False))
+        before = given.get("w0", given.get("g0"))
+        gradient = given.get("g")
+        pick = tuple(element["index"]) if element else ()
+        tensor = self._assigned.get(id(line.outputs[0]))
+        self.steps.append({
+            "phase": "update", "op": op,
+            "tensor": None if tensor is None else self.tensors.input(tensor.source, before),
+            "before": self.arrays.add(before, pick), "after": self.arrays.add(line.outputs[0], pick),
+            "gradient": None if gradient is None else self.arrays.add(gradient, pick), "element": element,
+        })  # fmt: skip
+
+    def _assign(self, line: Line) -> None:
+        old, new = line.arguments
+        by = self.tensors.of_array(new)
+        rule = None if by is None else self.tensors.entries[by]["producer"]
+        tensor = self.tensors.assigned(line.info["tensor"], old, new)
+        if rule not in self._updates:
+            pick = largest(new)
+            self.steps.append({"phase": "assign", "tensor": tensor, "before": self.arrays.add(old, pick),
+                               "after": self.arrays.add(new, pick)})
+
+    # ---- backward
+
+    def _seed(self, line: Line) -> None:
+        array = line.outputs[0]
+        self.steps.append({"phase": "seed", "tensor": self.tensors.of_root(line.info["tensor"]),
+                           "gradient": self.arrays.add(array, largest(array)),
+                           "given": line.function is not np.ones_like})
+
+    def _backward(self, line: Line) -> None:
+        forward = line.info["forward"]
+        if id(forward) not in self._op_of:
+            raise ValueError("backward ran through an op whose forward was not recorded; put the forward pass inside "
+                             "the `with tz.record()` block too")
+        op = self._op_of[id(forward)]
+        self._skip(forward, op)
+        upstream = _upstream(line)
+        for slot, raw in zip(line.info["slots"], line.outputs, strict=True):
+            source = forward.info["sources"][slot]
+            if source is None:
+                continue
+            step = self._contribution(line, op, slot, source, upstream, raw)
+            self.steps.append(step)
+            self._open[id(forward), slot] = step
+
+    def _contribution(self, line: Line, op: int, slot: int, source: Any, upstream: list[Any], raw: Any) -> Step:
+        pick = largest(raw)
+        element = explaining.explain_backward(line, slot, pick)
+        at = _first_term(element, len(upstream))
+        value = float(raw[pick]) if raw.size else 0.0
+        packed = self.arrays.add(raw, pick)
+        return {
+            "phase": "backward", "op": op, "slot": slot, "tensor": self.tensors.gradient_goes_to(source),
+            "upstream": [None if u is None else self.arrays.add(u, at[k]) for k, u in enumerate(upstream)],
+            "raw": packed, "element": element,
+            "check": explaining.numeric_check(line, slot, pick, value) if raw.size else None,
+            "jacobian": explaining.jacobian(line, slot),
+            "contribution": packed, "before": None, "after": packed,
+        }  # fmt: skip
+
+    def _conformed(self, line: Line) -> None:
+        """A broadcast undone, or a cast: the step before has not added up yet, this one does."""
+        key = id(line.info["forward"]), line.info["slot"]
+        before = self._open[key]
+        for name in ("contribution", "before", "after"):
+            del before[name]
+        raw, contribution = line.arguments[0], line.outputs[0]
+        pick = largest(contribution)
+        packed = self.arrays.add(contribution, pick)
+        element = explaining.sum_element(raw, contribution, pick)
+        at = _first_term(element, 1)[0]
+        step = {"phase": line.kind, "op": before["op"], "slot": before["slot"], "tensor": before["tensor"],
+                "raw": self.arrays.add(raw, at), "contribution": packed, "before": None, "after": packed,
+                "element": element}
+        self._insert_after(before, step)
+        self._open[key] = step
+
+    def _insert_after(self, before: Step, step: Step) -> None:
+        """A joint backward has left steps of other inputs behind this one's."""
+        place = next(k for k in reversed(range(len(self.steps))) if self.steps[k] is before)
+        self.steps.insert(place + 1, step)
+
+    def _accumulated(self, line: Line) -> None:
+        step = self._open[id(line.info["forward"]), line.info["slot"]]
+        pick = largest(line.arguments[1])
+        step["before"] = self.arrays.add(line.arguments[0], pick)
+        step["after"] = self.arrays.add(line.outputs[0], pick)
+
+    def _skip(self, forward: Line, op: int) -> None:
+        """Inputs with values of their own that need no gradient: data, and what was detached."""
+        if op in self._skipped:
+            return
+        self._skipped.add(op)
+        for slot, (source, array) in enumerate(zip(forward.info["sources"], forward.arguments, strict=True)):
+            if source is None and getattr(array, "ndim", 0):
+                why = "constant" if array.dtype.kind == "f" else "no gradient"
+                self.steps.append({"phase": "skip", "op": op, "slot": slot, "tensor": self.ops[op]["inputs"][slot],
+                                   "why": why})
+
+    def _gradient(self, line: Line) -> None:
+        source, after = line.info["source"], line.outputs[0]
+        if len(line.arguments) == 2:
+            pick = largest(after)
+            before, contribution = (self.arrays.add(a, pick) for a in line.arguments)
+            self.steps.append({"phase": "gradient", "tensor": self.tensors.gradient_goes_to(source), "before": before,
+                               "contribution": contribution, "after": self.arrays.add(after, pick)})
+        self.tensors.gradient(source, after)
+
+    def _hook(self, line: Line) -> None:
+        before, after = line.arguments[0], line.outputs[0]
+        pick = largest(after)
+        self.steps.append({"phase": "hook", "before": self.arrays.add(before, pick),
+                           "after": self.arrays.add(after, pick),
+                           "name": getattr(line.function, "__qualname__", type(line.function).__name__)})
+
+    # ---- what went wrong
+
+    def _error(self, line: Line) -> None:
+        cls, error = line.info["op"], line.info["error"]
+        op = None
+        if cls is not None and line.function is cls.forward:
+            op = len(self.ops)
+            inputs = [self.tensors.input(None, array) for array in line.arguments]
+            self._add_op(cls, inputs, [], line.keywords, self._module_of_error(cls), line.info["where"], None)
+        self.steps.append({
+            "phase": "error", "op": op, "name": "" if cls is None else cls.__name__, "message": str(error),
+            "type": type(error).__name__, "hint": hints.hint(error, line.arguments, cls, line.keywords),
+            "where": self.sources.line(line.info["where"]),
+        })  # fmt: skip
+
+    def _module_of_error(self, cls: Any) -> int | None:
+        return self.modules.current(len(self.modules.calls), cls.__name__, ())
+
+
+# ---- what an op says of itself
+
+
+def _input_names(cls: Any, count: int) -> list[str]:
+    return [f"{cls.inputs[0]}[{k}]" for k in range(count)] if cls.variadic else list(cls.inputs)
+
+
+def _saved(cls: Any) -> list[str]:
+    """What the backward of an op keeps: what its functions name that is neither upstream nor a keyword."""
+    names = [p.name for key in cls.backwards for p in inspect.signature(getattr(cls, key)).parameters.values()
+             if p.kind != p.KEYWORD_ONLY and _locate(cls, key, p.name)[0] != "upstream"]
+    return list(dict.fromkeys(names))
+
+
+def _formula(cls: Any) -> dict[str, Any]:
+    """The op's formula, its partials by input, its Chinese term and notes; a user's op may have none."""
+    try:
+        said = formula(cls)
+    except ValueError:
+        return {"forward": cls.__name__, "partials": {}, "zh": "", "notes": ""}
+    names = [key.removeprefix("backward_") for key in cls.backwards if key != "backward"] or list(cls.inputs)
+    return {"forward": said.forward, "partials": dict(zip(names, said.partials, strict=False)), "zh": said.chinese,
+            "notes": said.notes}
+
+
+def _upstream(line: Line) -> list[Any]:
+    """The upstream gradient of each output, None for one that this backward does not name."""
+    cls, forward = line.info["op"], line.info["forward"]
+    if cls.many:
+        return next((list(argument) for argument in line.arguments if type(argument) is tuple), [])
+    found: list[Any] = [None] * len(cls.outputs)
+    names = [p.name for p in inspect.signature(line.function).parameters.values() if p.kind != p.KEYWORD_ONLY]
+    for name, argument in zip(names, line.arguments, strict=True):
+        kind, index = _locate(forward.info["op"], "backward", name)
+        if kind == "upstream":
+            found[index] = argument
+    return found
+
+
+def _first_term(element: Any, count: int) -> list[tuple[int, ...]]:
+    """For each output the index of the first term of an element, so that its window shows it."""
+    found: list[tuple[int, ...]] = [()] * count
+    for term in reversed(element["terms"] if element else []):
+        found[term["output"]] = tuple(term["index"])
+    return found
+
+
+def _result_names(tape: Tape) -> dict[int, tuple[str, ...]]:
+    """{the id of a forward line: the names that its statement binds}, for the last line of each statement's run."""
+    found: dict[int, tuple[str, ...]] = {}
+    for line, after in _with_next(tape.of("forward")):
+        statement, names = targets(line.info["where"])
+        if names and (after is None or _place(line) != _place(after) or targets(after.info["where"])[0] != statement):
+            found[id(line)] = names
+    return found
+
+
+def _with_next(lines: list[Line]) -> Iterator[tuple[Line, Line | None]]:
+    return zip(lines, [*lines[1:], None], strict=True)
+
+
+def _place(line: Line) -> Any:
+    where = line.info["where"]
+    return None if where is None else (where[0], where[2])
+
+
+def _short(value: Any) -> str:
+    text = f"array {value.shape}" if hasattr(value, "shape") else repr(value)
+    return text if len(text) <= 60 else f"{text[:59]}…"
