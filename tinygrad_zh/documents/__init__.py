@@ -3,6 +3,10 @@
 A system has `network()`, the untrained model, and `run(options)`, which trains it, prints what it measures in the
 language chosen, and returns the figures. INPUT is the shape of a batch; a system that takes tokens says so with
 INPUT_DTYPE. One that can be spoken to has `answer(words, folder)`, which reads what `run` wrote.
+
+`first_step()` is what the stepper opens: it makes an untrained model and picks two to eight samples, real ones where
+the package ships them, and returns the first step of training as a function of no arguments: forward, backward and
+update, with the model, the loss and the optimizer of `run`. It is the same step every time.
 """
 
 SYSTEMS = {

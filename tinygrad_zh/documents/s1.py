@@ -15,12 +15,15 @@ gives no accuracy.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+from functools import partial
 
 from tinygrad_zh import data, nn
 from tinygrad_zh import functional as F
-from tinygrad_zh.core import manual_seed
+from tinygrad_zh.core import manual_seed, tensor
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.documents.report import Milestones, complete, heading, say, table
+from tinygrad_zh.documents.training import step
 from tinygrad_zh.i18n import text
 from tinygrad_zh.optim import SGD, Adam, Optimizer
 from tinygrad_zh.train import Callback, evaluate, fit, metrics
@@ -56,6 +59,14 @@ def train_once(seed: int, epochs: int, batch_size: int = IMAGES, optimizer: type
     unseen = evaluate(model, validation, F.cross_entropy, [metrics.accuracy])
     return {**figures, **{f"validation_{name}": value for name, value in unseen.items()},
             "steps": epochs * -(-IMAGES // batch_size), "seconds": seconds}
+
+
+def first_step() -> Callable[[], None]:
+    """The first step on four of the images, for the stepper."""
+    manual_seed(0)
+    model, (few, _) = network(), images(seed=0)
+    x, y = tensor(data.to_unit(few.pixels[:4])), few.labels[:4]
+    return partial(step, model, x, y, F.cross_entropy, SGD(model.parameters(), ALPHA))
 
 
 def run(options: Options) -> dict[str, float]:

@@ -16,6 +16,7 @@ gives no accuracy; naive Bayes on the same 1,000 headlines is the measure here.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -23,10 +24,11 @@ from threadpoolctl import threadpool_limits
 
 from tinygrad_zh import data, nn
 from tinygrad_zh import functional as F
-from tinygrad_zh.core import manual_seed
+from tinygrad_zh.core import manual_seed, tensor
 from tinygrad_zh.documents.baselines import logistic_regression, naive_bayes, with_pairs
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.documents.report import Milestones, complete, heading, say, table
+from tinygrad_zh.documents.training import step
 from tinygrad_zh.i18n import text
 from tinygrad_zh.optim import SGD, Adam, Optimizer
 from tinygrad_zh.text import Vocabulary, characters, neighbours, skip_gram, words
@@ -35,6 +37,7 @@ from tinygrad_zh.train import evaluate, fit, metrics
 WIDTH = 500
 INPUT = (1, 2 * WIDTH)
 HEADLINES, EPOCHS, ALPHA = 1000, 1000, 0.01
+FEW = ("股市收盘上涨", "新学期大学开学", "球队赢得决赛", "游戏公司发布新作")
 SHOWN = {"fund": "基金", "university": "大学", "team": "球队", "game": "游戏", "price": "房价"}
 
 
@@ -81,13 +84,15 @@ def pieces(headline: str) -> list[str]:
     return [piece for word in words(headline) for piece in ([word, *word] if len(word) > 1 else [word])]
 
 
-def learn_vectors(texts: list[str], width: int = WIDTH, min_count: int = 3, progress: str = "auto") -> Vectors:
+def learn_vectors(texts: list[str], width: int = WIDTH, min_count: int = 3, progress: str = "auto", *,
+                  threshold: float = 1e-4) -> Vectors:
     """Skip-gram on the words and characters of texts, without labels; those seen less than ``min_count`` times are
-    unknown."""
+    unknown. threshold: as in `skip_gram`."""
     tokens = [pieces(one) for one in texts]
     vocabulary = Vocabulary.build(tokens, size=100_000, min_count=min_count)
     ids = vocabulary.encode(tokens, length=max(map(len, tokens)))
-    return Vectors(vocabulary, skip_gram(ids, len(vocabulary), width, window=10, progress=progress))
+    return Vectors(vocabulary, skip_gram(ids, len(vocabulary), width, window=10, threshold=threshold,
+                                         progress=progress))
 
 
 class Recipe(NamedTuple):
@@ -125,6 +130,15 @@ def train_once(recipe: Recipe, train: tuple[np.ndarray, np.ndarray], held_out: t
     figures = [evaluate(model, part, F.cross_entropy, [metrics.accuracy])["accuracy"]
                for part in ((x, train[1]), (x_out, held_out[1]))]
     return figures[0], figures[1]
+
+
+def first_step() -> Callable[[], None]:
+    """The first step on four headlines of four classes, which are ours, for the stepper."""
+    manual_seed(0)
+    vectors = learn_vectors(list(FEW), min_count=1, progress="none", threshold=1)
+    model, recipe = network(), RECIPES["document"]
+    x, y = tensor(vectors.inputs(list(FEW))), np.arange(len(FEW))
+    return partial(step, model, x, y, F.cross_entropy, recipe.optimizer(model.parameters(), recipe.lr))
 
 
 BASELINES: dict[str, tuple[Callable[..., np.ndarray], Callable[[str], list[str]]]] = {

@@ -12,6 +12,8 @@ The documents print an accuracy of 0.98 on MNIST's test images.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +23,10 @@ from threadpoolctl import threadpool_limits
 from tinygrad_zh import data, nn, plot, save
 from tinygrad_zh import functional as F
 from tinygrad_zh.check import check_model
-from tinygrad_zh.core import manual_seed
+from tinygrad_zh.core import manual_seed, tensor
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.documents.report import heading, say
+from tinygrad_zh.documents.training import step
 from tinygrad_zh.i18n import pad, text
 from tinygrad_zh.optim import Adam
 from tinygrad_zh.train import History, fit, metrics, predict
@@ -66,6 +69,14 @@ def train(options: Options, train_set: data.Images, held_out: data.Images, progr
         progress=progress,
     )
     return model, history
+
+
+def first_step() -> Callable[[], None]:
+    """The first step on four of the shipped digits, for the stepper."""
+    manual_seed(0)
+    model, (few, _) = network(), images(Options())
+    x, y = tensor(data.to_unit(few.pixels[:4])), few.labels[:4]
+    return partial(step, model, x, y, F.cross_entropy, Adam(model.parameters()))
 
 
 # On matrices of 32 rows a second BLAS thread gains nothing, and where another program wants that core each product

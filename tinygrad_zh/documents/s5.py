@@ -16,12 +16,16 @@ the same network learns real prices of houses in Ames from two features.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from tinygrad_zh import data, nn
 from tinygrad_zh import functional as F
-from tinygrad_zh.core import manual_seed
+from tinygrad_zh.core import manual_seed, tensor
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.documents.regression import Task, compare, show, standardised
 from tinygrad_zh.documents.report import complete, heading, say
+from tinygrad_zh.documents.training import step
 from tinygrad_zh.i18n import text
 from tinygrad_zh.nn.init import uniform
 from tinygrad_zh.optim import SGD
@@ -45,6 +49,13 @@ def train_once(seed: int, task: Task, epochs: int, batch_size: int, lr: float = 
     history = complete(fit(model, (task.x, task.y), loss=F.mse_loss, optimizer=SGD(model.parameters(), lr),
                            epochs=epochs, batch_size=batch_size, progress="none"))
     return {**compare(task, predict(model, task.x_out)), "loss": history["loss"][-1]}
+
+
+def first_step() -> Callable[[], None]:
+    """The first step on four samples of the plane, for the stepper."""
+    manual_seed(0)
+    model, task = network(), standardised(data.plane(noise=NOISE), PLANE, seed=0)
+    return partial(step, model, tensor(task.x[:4]), task.y[:4], F.mse_loss, SGD(model.parameters(), ALPHA))
 
 
 def run(options: Options) -> dict[str, float]:

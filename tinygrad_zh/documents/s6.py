@@ -15,6 +15,8 @@ no figure.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -62,6 +64,12 @@ def step(model: nn.Module, X: Tensor, Y: Tensor, alpha: float) -> None:
 def both_right(model: nn.Module, X: Tensor, Y: Tensor) -> bool:
     """Whether ŷ > 0.5 for the point of class 1 and not for the other."""
     return bool(((model(X).numpy() > 0.5) == Y.numpy()).all())
+
+
+def first_step() -> Callable[[], None]:
+    """The first step on both points, for the stepper."""
+    manual_seed(0)
+    return partial(step, network(), tensor(POINTS), tensor(LABELS), ALPHAS[0])
 
 
 class Outcome(NamedTuple):

@@ -18,13 +18,17 @@ labels are continuous, whatever ŷ is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from tinygrad_zh import functional as F
 from tinygrad_zh import nn
-from tinygrad_zh.core import manual_seed
+from tinygrad_zh.core import manual_seed, tensor
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.documents.report import complete, heading, say, table
+from tinygrad_zh.documents.training import step
 from tinygrad_zh.i18n import text
 from tinygrad_zh.optim import Adam
 from tinygrad_zh.train import fit, metrics, predict
@@ -57,6 +61,13 @@ def train_once(seed: int, epochs: int = EPOCHS, batch_size: int = BATCH_SIZE, pr
                  optimizer=Adam(model.parameters()), epochs=epochs, batch_size=batch_size, progress=progress))
     return {"training": measured(predict(model, x), y), "network": measured(predict(model, x_out), y_out),
             "constant": measured(np.full_like(y_out, 0.5), y_out), "labels": measured(y_out, y_out)}
+
+
+def first_step() -> Callable[[], None]:
+    """The first step on four random samples, for the stepper."""
+    draw = manual_seed(0)
+    x, y, model = draw.random((4, 100), np.float32), draw.random((4, 1), np.float32), network()
+    return partial(step, model, tensor(x), y, F.binary_cross_entropy, Adam(model.parameters()))
 
 
 def run(options: Options) -> dict[str, float]:

@@ -14,14 +14,14 @@ no figure.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from functools import partial
 
 import numpy as np
 
 from tinygrad_zh import data, nn
 from tinygrad_zh import functional as F
 from tinygrad_zh.check import Report, gradcheck
-from tinygrad_zh.core import grad, manual_seed, tensor
+from tinygrad_zh.core import Tensor, grad, manual_seed, no_grad, tensor
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.documents.regression import Array, compare, least_squares, show, standardised, with_ones
 from tinygrad_zh.documents.report import heading, say, table
@@ -42,11 +42,15 @@ def cost(w: Array, X: Array, y: Array) -> float:
     return F.half_squared_error(X @ w, y).item()
 
 
+def nabla(w: Tensor, X: Array, y: Array) -> Tensor:
+    """∇J, by the engine. 中文：J 的梯度。"""
+    J = F.half_squared_error(X @ w, y)
+    return grad(J, w)[0]
+
+
 def backpropagated(w: Array, X: Array, y: Array) -> Array:
-    """∇J, by the engine."""
-    weights = tensor(w, requires_grad=True)
-    gradient: Any = grad(F.half_squared_error(X @ weights, y), weights)
-    return gradient[0].numpy()
+    """∇J of arrays, by the engine."""
+    return nabla(tensor(w, requires_grad=True), X, y).numpy()
 
 
 def corrected(w: Array, X: Array, y: Array) -> Array:
@@ -69,6 +73,21 @@ def descend(gradient: Gradient, w: Array, X: Array, y: Array, alpha: float, step
     for _ in range(steps):
         w = w - alpha * gradient(w, X, y)
     return w
+
+
+def step(w: Tensor, X: Array, y: Array, alpha: float) -> None:
+    """w ← w − α ∇J, as `descend` goes, on a tensor."""
+    gradient = nabla(w, X, y)
+    with no_grad():
+        w.assign(w - alpha * gradient)
+
+
+def first_step() -> Callable[[], None]:
+    """The first step on four of the houses, for the stepper. α = 1/λ_max of these four."""
+    manual_seed(0)
+    task = standardised(data.ames(), data.ames().names, seed=0)
+    X, y = with_ones(task.x[:4]), task.y[:4]
+    return partial(step, network().W, X, y, 1 / largest_eigenvalue(X))
 
 
 def largest_eigenvalue(X: Array) -> float:

@@ -14,7 +14,7 @@ the default text is their own.
 from __future__ import annotations
 
 from tinygrad_zh.documents.gpt.model import INPUT, INPUT_DTYPE, network
-from tinygrad_zh.documents.gpt.training import run
+from tinygrad_zh.documents.gpt.training import first_step, run
 from tinygrad_zh.documents.gpt.writing import answer
 
-__all__ = ["INPUT", "INPUT_DTYPE", "answer", "network", "run"]
+__all__ = ["INPUT", "INPUT_DTYPE", "answer", "first_step", "network", "run"]

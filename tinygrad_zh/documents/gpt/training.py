@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 
 from threadpoolctl import threadpool_limits
 
 from tinygrad_zh import functional as F
-from tinygrad_zh.core import manual_seed
+from tinygrad_zh.core import manual_seed, tensor
 from tinygrad_zh.core.random import philox
 from tinygrad_zh.documents.gpt.corpus import Corpus, Windows, cut, read
 from tinygrad_zh.documents.gpt.counting import guesses
-from tinygrad_zh.documents.gpt.model import FOLDER, WINDOW, Trained, network, write_file
+from tinygrad_zh.documents.gpt.model import FOLDER, GPT, WINDOW, Trained, network, write_file
 from tinygrad_zh.documents.gpt.writing import Samples, quote, write
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.documents.report import heading, say, table
+from tinygrad_zh.documents.training import step
 from tinygrad_zh.i18n import text, visible
 from tinygrad_zh.optim import AdamW, CosineAnnealingLR, WarmUp
+from tinygrad_zh.text import Vocabulary
 from tinygrad_zh.train import ClippedNorm, History, ScheduledSteps, evaluate, fit
 
-EPOCHS, BATCH, RATE, DECAY = 12, 8, 2e-3, 0.1
+EPOCHS, BATCH, RATE, DECAY, CLIP = 12, 8, 2e-3, 0.1, 1.0
+FEW = ("模型从前面的字猜下一个字。", "梯度从后面的层传回前一层。")
 
 
 def train(options: Options, corpus: Corpus, progress: str = "auto") -> tuple[Trained, History]:
@@ -29,13 +34,26 @@ def train(options: Options, corpus: Corpus, progress: str = "auto") -> tuple[Tra
     windows = Windows(corpus.ids, WINDOW)
     steps = epochs * math.ceil(len(windows.x) / batch_size)
     warm_up = math.ceil(steps / 20)
-    optimizer = AdamW(trained.network.parameters(), RATE, betas=(0.9, 0.99), weight_decay=DECAY)
+    optimizer = adam(trained.network)
     schedule = WarmUp(optimizer, warm_up, CosineAnnealingLR(optimizer, max(steps - warm_up, 1), RATE / 20))
     history = fit(trained.network, (windows.x, windows.y), validation=(corpus.x, corpus.y), loss=F.cross_entropy,
                   optimizer=optimizer, epochs=epochs, batch_size=batch_size, progress=progress,
-                  callbacks=[windows, ScheduledSteps(schedule), ClippedNorm(1.0),
+                  callbacks=[windows, ScheduledSteps(schedule), ClippedNorm(CLIP),
                              Samples(trained, corpus.prompt, options.seed)])
     return trained, history
+
+
+def adam(model: GPT) -> AdamW:
+    """AdamW at its full rate."""
+    return AdamW(model.parameters(), RATE, betas=(0.9, 0.99), weight_decay=DECAY)
+
+
+def first_step() -> Callable[[], None]:
+    """A step at the full rate on two sentences, which are ours, for the stepper."""
+    manual_seed(0)
+    vocabulary = Vocabulary.build(map(list, FEW))
+    ids, model = vocabulary.encode(map(list, FEW), len(FEW[0])), network(len(vocabulary))
+    return partial(step, model, tensor(ids[:, :-1]), ids[:, 1:], F.cross_entropy, adam(model), CLIP)
 
 
 # As in S3: where another program wants the second core, a BLAS that waits for it is far slower than one thread.

@@ -32,12 +32,12 @@ from tinygrad_zh.documents.s4.classifier import CUTS, FOLDER, counted, store
 from tinygrad_zh.i18n import text
 from tinygrad_zh.train import metrics
 
-__all__ = ["INPUT", "INPUT_DTYPE", "answer", "network", "run"]
+__all__ = ["INPUT", "INPUT_DTYPE", "answer", "first_step", "network", "run"]
 
 INPUT, INPUT_DTYPE = (1, reviews.LENGTH), np.int64
 CLAIMED = (0.835, 0.778)  # on the training texts, on 1,000 others
 
-network = reviews.network
+network, first_step = reviews.network, reviews.first_step
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")  # as in S3

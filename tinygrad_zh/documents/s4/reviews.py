@@ -7,14 +7,18 @@ data; these are the reviews of data.reviews.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_zh import data, nn
 from tinygrad_zh import functional as F
+from tinygrad_zh.core import manual_seed, tensor
 from tinygrad_zh.documents.s4 import ngrams
 from tinygrad_zh.documents.s4.classifier import CUTS, TextClassifier, Trained, falling_rate, start_from_vectors
+from tinygrad_zh.documents.training import step
 from tinygrad_zh.optim import AdamW
 from tinygrad_zh.text import Vocabulary, characters
 from tinygrad_zh.train import History, fit, metrics
@@ -25,6 +29,8 @@ VOCABULARY, LENGTH, WIDTH, DEPTH, HIDDEN = 10_000, 100, 128, 2, 128
 HEADS = 4  # the document gives none
 STD = 1.0  # of the vectors that the embedding may begin with, as of its first values otherwise
 TRAIN, HELD_OUT, EPOCHS, BATCH, RATE = 2_000, 1_000, 10, 32, 1e-3
+FEW = data.Texts(["房间干净，服务很好。", "电池坏了，不推荐。", "书很好看！"], np.array([1, 0, 1]),
+                 names=("negative", "positive"))
 
 
 class Recipe(NamedTuple):
@@ -107,13 +113,27 @@ def learn_ngrams(parts: Split, recipe: Recipe, orders: int = 2, **settings: Any)
 
 def optimize(model: nn.Module, train: Pair, held_out: Pair, recipe: Recipe, epochs: int = EPOCHS,
              batch_size: int = BATCH, progress: str = "auto") -> History:
-    """Adam on the binary cross-entropy; AdamW is Adam where the recipe has no weight decay."""
-    optimizer = AdamW(model.parameters(), lr=RATE, weight_decay=recipe.weight_decay)
+    """The recipe's Adam on the binary cross-entropy."""
+    optimizer = adam(model, recipe)
     steps = epochs * math.ceil(len(train[0]) / batch_size)
     callbacks = falling_rate(optimizer, steps) if recipe.falling else []
     return fit(model, train, validation=held_out, loss=F.binary_cross_entropy_with_logits, optimizer=optimizer,
                epochs=epochs, batch_size=batch_size, metrics={"accuracy": accuracy}, callbacks=callbacks,
                progress=progress)
+
+
+def adam(model: nn.Module, recipe: Recipe) -> AdamW:
+    """AdamW, which is Adam where the recipe has no weight decay."""
+    return AdamW(model.parameters(), lr=RATE, weight_decay=recipe.weight_decay)
+
+
+def first_step() -> Callable[[], None]:
+    """The first step of the document's training on three reviews, which are ours, for the stepper."""
+    manual_seed(0)
+    known = list(map(characters, FEW.texts))
+    model, vocabulary = network(), Vocabulary.build(known)
+    tokens = tensor(vocabulary.encode(known, max(map(len, known))))
+    return partial(step, model, tokens, targets(FEW), F.binary_cross_entropy_with_logits, adam(model, DOCUMENT))
 
 
 def accuracy(logits: Any, labels: Any) -> float:
