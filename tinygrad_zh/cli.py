@@ -23,6 +23,7 @@ COMMANDS = {
     "check": "tinygrad_zh.check.command",
     "formulas": "tinygrad_zh.documents.formulas_command",
     "summary": "tinygrad_zh.documents.summary_command",
+    "glossary": "tinygrad_zh.stepper.glossary_command",
     "doctor": "tinygrad_zh.doctor",
 }
 """{command: module}; its words are in the catalogue under cli.<command>.help and cli.<command>.examples."""
