@@ -138,9 +138,10 @@ def trace(name: str) -> tz.stepper.Trace:
 
 def main(folder: str) -> None:
     Path(folder).mkdir(parents=True, exist_ok=True)
-    for name in SAMPLES:
-        found = trace(name)
+    traces = {name: trace(name) for name in SAMPLES}
+    for name, found in traces.items():
         found.save_json(Path(folder, f"{name}.json"))
+    for name, found in traces.items():
         found.save_html(Path(folder, f"{name}.html"))
 
 

@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from tinygrad_zh.core.tensor import Tensor
 
 _PACKAGE = Path(__file__).parents[1]  # as it was imported, links and all: code objects say the same
-_ENGINE = tuple(str(_PACKAGE / part)
-                for part in ("core", "ops", "functional.py", "derivatives.py", "nn", "optim", "train"))
+ENGINE = tuple(str(_PACKAGE / part)
+               for part in ("core", "ops", "functional.py", "derivatives.py", "nn", "optim", "train"))
+"""Files whose frames are not the user's program."""
 
 
 class Line:
@@ -87,9 +88,9 @@ class Tape(list[Line]):
             if id(array) not in self.leaves and hasattr(x, "source") and type(x.source) is not tuple:
                 self.leaves[id(array)] = x
             if id(array) not in self.names and hasattr(array, "dtype"):
-                self.names[id(array)] = _name_of(x, frame)
+                self.names[id(array)] = name_of(x, frame)
         return self.write("forward", op.forward, arrays, attributes, outputs, op=op, where=_where(frame),
-                          modules=tuple(self.modules), sources=tuple(map(_recorded_source, inputs)),
+                          modules=tuple(self.modules), sources=tuple(map(recorded_source, inputs)),
                           grad=MODE.get().grad, states=states, seconds=seconds)
 
     def error(self, function: Any, arguments: Any, keywords: Any, op: Any, error: Exception) -> Line:
@@ -106,7 +107,7 @@ T = TypeVar("T", bound=Tape)
 def _user_frame() -> FrameType | None:
     """The nearest frame outside the engine."""
     frame = sys._getframe(2)
-    while frame is not None and frame.f_code.co_filename.startswith(_ENGINE):
+    while frame is not None and frame.f_code.co_filename.startswith(ENGINE):
         frame = frame.f_back  # type: ignore[assignment]
     return frame
 
@@ -116,7 +117,7 @@ def _where(frame: FrameType | None) -> tuple[str, int, str] | None:
     return None if frame is None else (frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
 
 
-def _name_of(x: Any, frame: FrameType | None) -> str:
+def name_of(x: Any, frame: FrameType | None) -> str:
     """What the user's program calls x there: a variable, an element of one, or an attribute of self."""
     if frame is None:
         return ""
@@ -132,7 +133,7 @@ def _name_of(x: Any, frame: FrameType | None) -> str:
     return next((name for name, value in getattr(variables.get("self"), "__dict__", {}).items() if value is x), "")
 
 
-def _recorded_source(x: Any) -> Any:
+def recorded_source(x: Any) -> Any:
     """Where the gradient of an input goes: an Accumulator, (the line that made it, which output), or None."""
     source = getattr(x, "source", None)
     if type(source) is not tuple:

@@ -45,10 +45,10 @@ class Readable:
 
         lang: "zh" or "en"; unless given, the reader's browser decides. Raises OSError, with nothing half-written.
         """
-        from tinygrad_zh.stepper.page import page, save
+        from tinygrad_zh.stepper.page import save
 
         document = self.document()
-        save(path, page([document.data], title=document.title, lang=lang))
+        print(save(path, [document.data], title=document.title, lang=lang))
 
     def save_json(self, path: str | PathLike[str], values: str = "auto") -> None:
         """Write the document as JSON, which `load` and `tinygrad-zh step` open. 中文：保存为 JSON。

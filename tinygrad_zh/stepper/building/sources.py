@@ -28,7 +28,7 @@ class Sources:
         return [shown(path), number, function]
 
     def function(self, function: Any) -> list[Any] | None:
-        """[file, first line, last line] of a function, kept whole; None where its source is not to be had."""
+        """[file, first line, last line] of a function or its code, kept whole; None where there is no source."""
         span = _span(function)
         if span is None:
             return None
@@ -50,7 +50,7 @@ def _span(function: Any) -> tuple[str, int, int] | None:
         lines, first = inspect.getsourcelines(function)
     except (OSError, TypeError):
         return None
-    return function.__code__.co_filename, first, first + len(lines) - 1
+    return getattr(function, "__code__", function).co_filename, first, first + len(lines) - 1
 
 
 @cache

@@ -12,11 +12,12 @@ import numpy as np
 
 from tinygrad_zh._version import __version__
 from tinygrad_zh.core.op import _locate
-from tinygrad_zh.core.tape import Line, Tape
+from tinygrad_zh.core.tape import Line, Tape, recorded_source
 from tinygrad_zh.ops import update as update_rules
 from tinygrad_zh.ops.formula import formula
 from tinygrad_zh.stepper.building import explaining, hints
 from tinygrad_zh.stepper.building.arrays import Arrays, largest
+from tinygrad_zh.stepper.building.failing import Failure, failure
 from tinygrad_zh.stepper.building.modules import Modules
 from tinygrad_zh.stepper.building.naming import targets
 from tinygrad_zh.stepper.building.sources import Sources
@@ -44,8 +45,8 @@ class Builder:
         self._open: dict[tuple[int, int], Step] = {}  # (forward line, slot) -> its backward step, not yet added up
         self._skipped: set[int] = set()
         self._updates: set[int | None] = set()
-        self._assigned = {id(line.outputs[0]): line.info["tensor"] for line in tape.of("assign")}
-        self._names = _result_names(tape)
+        self._assigned = {id(line.outputs[0]): (line.info["tensor"], line.arguments[0]) for line in tape.of("assign")}
+        self._result_names = _result_names(tape)
 
     def document(self) -> dict[str, Any]:
         readers = {"forward": self._forward, "seed": self._seed, "backward": self._backward, "sum_to": self._conformed,
@@ -74,20 +75,21 @@ class Builder:
     def _forward(self, line: Line) -> None:
         op = len(self.ops)
         cls, info = line.info["op"], line.info
-        inputs = [self.tensors.input(source, array)
-                  for source, array in zip(info["sources"], line.arguments, strict=True)]
+        inputs = [self.tensors.input(source, array, name, info["sources"]) for source, array, name
+                  in zip(info["sources"], line.arguments, _input_names(cls, len(line.arguments)), strict=True)]
         shapes = tuple(self.tensors.entries[t]["shape"].__repr__() for t in inputs)
         module = self.modules.current(len(info["modules"]), cls.__name__, shapes)
         count = len(line.outputs) if cls.many else len(cls.outputs)
-        names = self._names.get(id(line), ())
+        names: tuple[str, ...] = self._result_names.get(id(line), ())
+        names = names if len(names) == count else (cls.__name__.lower(),) * count
         learns = cls.backwards and info["grad"] and any(self.tensors.entries[t]["gradient"] for t in inputs)
-        outputs = [self.tensors.result(line, k, names[k] if len(names) == count else cls.__name__.lower(), op,
-                                       bool(learns) and (cls.many or cls.upstream[k])) for k in range(count)]
+        outputs = [self.tensors.result(line, k, names[k], op, bool(learns) and (cls.many or cls.upstream[k]),
+                                       id(line.outputs[k]) in self._assigned) for k in range(count)]
         self._op_of[id(line)] = op
         self._add_op(cls, inputs, outputs, line.keywords, module, info["where"], info["seconds"])
         pick = largest(line.outputs[0])
         element = explaining.forward_element(line, pick)
-        if cls.__module__ == update_rules.__name__:
+        if cls.__module__ == update_rules.__name__ or id(line.outputs[0]) in self._assigned:
             self._update(line, op, element)
         else:
             self.steps.append({"phase": "forward", "op": op, "element": element})
@@ -97,10 +99,9 @@ class Builder:
         op = len(self.ops)
         for slot, t in enumerate(inputs):
             self.tensors.entries[t]["uses"].append([op, slot])
-        many = cls.outputs[0] if cls.many else ""
         self.ops.append({
             "name": cls.__name__, "inputs": inputs, "outputs": outputs, "input_names": _input_names(cls, len(inputs)),
-            "output_names": [f"{many}[{k}]" for k in range(len(outputs))] if many else list(cls.outputs),
+            "output_names": _output_names(cls, len(outputs)),
             "attributes": {name: _short(value) for name, value in attributes.items()}, "module": module,
             "where": self.sources.line(where), "code": self._code(cls, len(inputs)), "saved": _saved(cls),
             "seconds": None if seconds is None else float(f"{seconds:.3g}"),
@@ -120,14 +121,14 @@ class Builder:
     def _update(self, line: Line, op: int, element: Any) -> None:
         self._updates.add(op)
         given = dict(zip(line.info["op"].inputs, line.arguments, strict=False))
-        before = given.get("w0", given.get("g0"))
+        after, tensor = line.outputs[0], self._assigned.get(id(line.outputs[0]))
+        before = given.get("w0", given.get("g0")) if tensor is None else tensor[1]
         gradient = given.get("g")
         pick = tuple(element["index"]) if element else ()
-        tensor = self._assigned.get(id(line.outputs[0]))
         self.steps.append({
             "phase": "update", "op": op,
-            "tensor": None if tensor is None else self.tensors.input(tensor.source, before),
-            "before": self.arrays.add(before, pick), "after": self.arrays.add(line.outputs[0], pick),
+            "tensor": None if tensor is None else self.tensors.input(tensor[0].source, before),
+            "before": self.arrays.add(before, pick), "after": self.arrays.add(after, pick),
             "gradient": None if gradient is None else self.arrays.add(gradient, pick), "element": element,
         })  # fmt: skip
 
@@ -136,7 +137,8 @@ class Builder:
         by = self.tensors.of_array(new)
         rule = None if by is None else self.tensors.entries[by]["producer"]
         tensor = self.tensors.assigned(line.info["tensor"], old, new)
-        if rule not in self._updates:
+        shown = line.info["tensor"].source is not None or self.tensors.entries[tensor]["role"] == "state"
+        if shown and rule not in self._updates:  # an optimizer's rate and counters are its own affair
             pick = largest(new)
             self.steps.append({"phase": "assign", "tensor": tensor, "before": self.arrays.add(old, pick),
                                "after": self.arrays.add(new, pick)})
@@ -164,6 +166,7 @@ class Builder:
             step = self._contribution(line, op, slot, source, upstream, raw)
             self.steps.append(step)
             self._open[id(forward), slot] = step
+            self.tensors.gradient_is(step["tensor"], raw)
 
     def _contribution(self, line: Line, op: int, slot: int, source: Any, upstream: list[Any], raw: Any) -> Step:
         pick = largest(raw)
@@ -196,6 +199,7 @@ class Builder:
                 "element": element}
         self._insert_after(before, step)
         self._open[key] = step
+        self.tensors.gradient_is(step["tensor"], contribution)
 
     def _insert_after(self, before: Step, step: Step) -> None:
         """A joint backward has left steps of other inputs behind this one's."""
@@ -207,6 +211,7 @@ class Builder:
         pick = largest(line.arguments[1])
         step["before"] = self.arrays.add(line.arguments[0], pick)
         step["after"] = self.arrays.add(line.outputs[0], pick)
+        self.tensors.gradient_is(step["tensor"], line.outputs[0])
 
     def _skip(self, forward: Line, op: int) -> None:
         """Inputs with values of their own that need no gradient: data, and what was detached."""
@@ -214,7 +219,7 @@ class Builder:
             return
         self._skipped.add(op)
         for slot, (source, array) in enumerate(zip(forward.info["sources"], forward.arguments, strict=True)):
-            if source is None and getattr(array, "ndim", 0):
+            if source is None and np.ndim(array) and hasattr(array, "dtype"):
                 why = "constant" if array.dtype.kind == "f" else "no gradient"
                 self.steps.append({"phase": "skip", "op": op, "slot": slot, "tensor": self.ops[op]["inputs"][slot],
                                    "why": why})
@@ -226,7 +231,7 @@ class Builder:
             before, contribution = (self.arrays.add(a, pick) for a in line.arguments)
             self.steps.append({"phase": "gradient", "tensor": self.tensors.gradient_goes_to(source), "before": before,
                                "contribution": contribution, "after": self.arrays.add(after, pick)})
-        self.tensors.gradient(source, after)
+        self.tensors.gradient_is(self.tensors.gradient_goes_to(source), after)
 
     def _hook(self, line: Line) -> None:
         before, after = line.arguments[0], line.outputs[0]
@@ -238,20 +243,39 @@ class Builder:
     # ---- what went wrong
 
     def _error(self, line: Line) -> None:
-        cls, error = line.info["op"], line.info["error"]
-        op = None
-        if cls is not None and line.function is cls.forward:
+        cls, error, where = line.info["op"], line.info["error"], line.info["where"]
+        arrays, op, name = line.arguments, None, "" if cls is None else cls.__name__
+        module = self.modules.current(len(self.tape.modules), name, ())
+        if cls is None:
+            found = failure(error)
+            where, name = found.where, found.name
+            arrays = [getattr(given.value, "array", given.value) for given in found.given]
+            op = self._refused(found, module) if found.code is not None else None
+        elif line.function is cls.forward:
             op = len(self.ops)
-            inputs = [self.tensors.input(None, array) for array in line.arguments]
-            self._add_op(cls, inputs, [], line.keywords, self._module_of_error(cls), line.info["where"], None)
+            inputs = [self.tensors.input(None, array, name) for array, name in zip(arrays, cls.inputs, strict=False)]
+            self._add_op(cls, inputs, [], line.keywords, module, where, None)
         self.steps.append({
-            "phase": "error", "op": op, "name": "" if cls is None else cls.__name__, "message": str(error),
-            "type": type(error).__name__, "hint": hints.hint(error, line.arguments, cls, line.keywords),
-            "where": self.sources.line(line.info["where"]),
+            "phase": "error", "op": op, "name": name, "message": str(error), "type": type(error).__name__,
+            "hint": hints.hint(error, arrays, cls, line.keywords), "where": self.sources.line(where),
         })  # fmt: skip
 
-    def _module_of_error(self, cls: Any) -> int | None:
-        return self.modules.current(len(self.modules.calls), cls.__name__, ())
+    def _refused(self, found: Failure, module: int | None) -> int:
+        """A function of the engine that refused its arguments, as an op without a result."""
+        op = len(self.ops)
+        given = [g for g in found.given if hasattr(g.value, "dtype")]
+        inputs = [self.tensors.input(recorded_source(g.value), getattr(g.value, "array", g.value), g.users or g.name)
+                  for g in given]
+        for slot, t in enumerate(inputs):
+            self.tensors.entries[t]["uses"].append([op, slot])
+        code = self.sources.function(found.code)
+        self.ops.append({
+            "name": found.name, "inputs": inputs, "outputs": [], "input_names": [g.name for g in given],
+            "output_names": [], "module": module, "where": self.sources.line(found.where), "saved": [],
+            "attributes": {g.name: _short(g.value) for g in found.given if not hasattr(g.value, "dtype")},
+            "code": {} if code is None else {"forward": code}, "seconds": None,
+        })  # fmt: skip
+        return op
 
 
 # ---- what an op says of itself
@@ -259,6 +283,10 @@ class Builder:
 
 def _input_names(cls: Any, count: int) -> list[str]:
     return [f"{cls.inputs[0]}[{k}]" for k in range(count)] if cls.variadic else list(cls.inputs)
+
+
+def _output_names(cls: Any, count: int) -> list[str]:
+    return [f"{cls.outputs[0]}[{k}]" for k in range(count)] if cls.many else list(cls.outputs)
 
 
 def _saved(cls: Any) -> list[str]:

@@ -23,20 +23,24 @@ class Tensors:
         self._leaves: dict[int, int] = {}  # the id of a leaf's Accumulator -> its present version
         self._results: dict[tuple[int, int], int] = {}  # (the id of the line that made it, which output)
         self._values: dict[int, int] = {}  # the id of an array -> the tensor that has it
+        self._gradients: dict[int, dict[int, Any]] = {}  # the id of an array -> the tensors whose gradient it is
         self._arrays_of: list[Any] = []  # an id stands for its array only as long as that lives
 
     # ---- finding
 
-    def input(self, source: Any, array: Any) -> int:
-        """The tensor that an op was given."""
+    def input(self, source: Any, array: Any, role: str = "x", beside: tuple[Any, ...] = ()) -> int:
+        """The tensor that an op was given. role: its name in the formula. beside: the sources of all the inputs."""
         if type(source) is Accumulator:
-            return self._leaf(source, array)
+            return self._leaf(source, array, role)
         if type(source) is tuple and (id(source[0]), source[1]) in self._results:
             return self._results[id(source[0]), source[1]]
-        if type(source) is not tuple and hasattr(array, "dtype") and id(array) in self._values:
-            return self._values[id(array)]
-        found = self._constant(array)
-        if type(source) is tuple:
+        if type(source) is not tuple and hasattr(array, "dtype"):
+            if id(array) in self._values:
+                return self._values[id(array)]
+            if id(array) in self._gradients:
+                return self._gradient(array, beside)
+        found = self._constant(array, role)
+        if type(source) is tuple:  # made before the recording began: its gradient is of interest all the same
             self._results[id(source[0]), source[1]] = found
             self.entries[found]["gradient"] = True
         return found
@@ -61,49 +65,56 @@ class Tensors:
 
     # ---- meeting
 
-    def result(self, line: Line, index: int, name: str, op: int, gradient: bool) -> int:
-        """A new tensor: output `index` of a forward line."""
+    def result(self, line: Line, index: int, name: str, op: int, gradient: bool, assigned: bool) -> int:
+        """A new tensor: output `index` of a forward line. One that is assigned to a leaf will have the leaf's name."""
         array = line.outputs[index]
-        found = self._add(array, self.names.fresh(name), "result", gradient, producer=op)
+        found = self._add(array, name if assigned else self.names.fresh(name), "result", gradient, producer=op)
         self._results[id(line), index] = found
         return found
 
-    def gradient(self, source: Any, array: Any) -> None:
-        """From here on this array is the gradient of that leaf: an optimizer's rule takes it as an input."""
-        leaf = self._leaves.get(id(source))
-        if leaf is not None:
-            self._add(array, self.names.fresh(f"∂L/∂{self.entries[leaf]['name']}"), "gradient", False)
+    def gradient_is(self, tensor: int, array: Any) -> None:
+        """So far this array is the gradient of that tensor; one array may be that of several."""
+        self._gradients.setdefault(id(array), {})[tensor] = array
+
+    def _gradient(self, array: Any, beside: tuple[Any, ...]) -> int:
+        """An optimizer's rule takes a gradient as its input: of the leaf that it takes too, where there is a choice."""
+        owners = self._gradients[id(array)]
+        leaves = [self._leaves[id(s)] for s in beside if type(s) is Accumulator and id(s) in self._leaves]
+        owner = next((t for t in leaves if t in owners), next(reversed(owners)))
+        return self._add(array, self.names.fresh(f"∂L/∂{self.entries[owner]['name']}"), "gradient", False)
 
     def assigned(self, tensor: Any, old: Any, new: Any) -> int:
-        """The version of a leaf that begins with an assignment."""
+        """The version of a leaf that begins with an assignment: the result that was assigned, where there is one."""
         before = self.input(tensor.source, old)
-        entry = self.entries[before]
-        after = self._add(new, self.names.fresh(entry["base"]), entry["role"], entry["gradient"], previous=before)
-        self.entries[after]["base"] = entry["base"]
+        entry, after = self.entries[before], self._values.get(id(new))
+        if after is None or self.entries[after]["producer"] is None:
+            after = self._add(new, "", "parameter", False)
+        base = entry["base"]
+        self.entries[after] |= {"name": self.names.fresh(base), "base": base, "role": entry["role"],
+                                "gradient": entry["gradient"], "previous": before}
         if tensor.source is not None:
             self._leaves[id(tensor.source)] = after
         return after
 
-    def _leaf(self, source: Accumulator, array: Any) -> int:
+    def _leaf(self, source: Accumulator, array: Any, role: str) -> int:
         found = self._leaves.get(id(source))
         if found is not None and self._arrays_of[found] is array:
             return found
-        name = self._name(array, id(source), "w")
+        name = self._name(array, id(source), role)
         found = self._add(array, self.names.fresh(name), "parameter", True, previous=found)
         self.entries[found]["base"] = name
         self._leaves[id(source)] = found
         return found
 
-    def _constant(self, array: Any) -> int:
+    def _constant(self, array: Any, role: str) -> int:
         if not hasattr(array, "dtype"):
             label = _short(array)
             return self._add(np.asarray(array) if isinstance(array, (bool, int, float)) else None, label, "constant",
                              False)
         path = self.modules.tensors.get(id(array))
-        scalar = array.ndim == 0
-        name = self._name(array, id(array), "c" if scalar else "x")
-        role = "state" if path else "constant" if scalar else "input"
-        found = self._add(array, self.names.fresh(name), role, False)
+        name = self._name(array, id(array), role)
+        kind = "state" if path else "input" if array.ndim else "constant"
+        found = self._add(array, self.names.fresh(name), kind, False)
         self.entries[found]["base"] = name
         return found
 
@@ -123,7 +134,7 @@ class Tensors:
             "base": name,
         })  # fmt: skip
         self._arrays_of.append(array)
-        if array is not None:
+        if array is not None and role != "gradient":
             self._values[id(array)] = found
         return found
 
