@@ -67,6 +67,15 @@ def number(v: Any, full: bool = False) -> Any:
     return int(v)
 
 
+def plain(said: Any, full: bool = False) -> Any:
+    """What is said of a step, its numbers as JSON has them."""
+    if isinstance(said, dict):
+        return {key: plain(value, full) for key, value in said.items()}
+    if isinstance(said, list):
+        return [plain(value, full) for value in said]
+    return number(float(said), full) if isinstance(said, float) else said
+
+
 def statistics(values: np.ndarray[Any, Any]) -> dict[str, Any]:
     """Minimum, maximum, mean, deviation and histogram of what is finite, and how much is not."""
     finite = values[np.isfinite(values)].astype(np.float64) if values.dtype.kind == "f" else values.astype(np.float64)

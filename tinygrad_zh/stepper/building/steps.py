@@ -16,7 +16,7 @@ from tinygrad_zh.core.tape import Line, Tape, recorded_source
 from tinygrad_zh.ops import update as update_rules
 from tinygrad_zh.ops.formula import formula
 from tinygrad_zh.stepper.building import explaining, hints
-from tinygrad_zh.stepper.building.arrays import Arrays, largest
+from tinygrad_zh.stepper.building.arrays import Arrays, largest, plain
 from tinygrad_zh.stepper.building.failing import Failure, failure
 from tinygrad_zh.stepper.building.modules import Modules
 from tinygrad_zh.stepper.building.naming import targets
@@ -57,6 +57,10 @@ class Builder:
         for line in self.tape:
             readers[line.kind](line)
         self.modules.close()
+        for step in self.steps:
+            for name in ("element", "check", "jacobian"):
+                if step.get(name):
+                    step[name] = plain(step[name], self.arrays.full)
         for entry in self.tensors.entries:
             del entry["base"]
         device = next((entry.info["tensor"].device for entry in self.tape.of("seed")), "cpu")
