@@ -20,6 +20,7 @@ from tinygrad_zh.i18n import LANGUAGES, BilingualHelp, in_language, language, te
 COMMANDS = {
     "train": "tinygrad_zh.documents.train_command",
     "ask": "tinygrad_zh.documents.ask_command",
+    "step": "tinygrad_zh.documents.step_command",
     "check": "tinygrad_zh.check.command",
     "formulas": "tinygrad_zh.documents.formulas_command",
     "summary": "tinygrad_zh.documents.summary_command",
@@ -88,7 +89,13 @@ class _CommandParser(_Parser):
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         import_module(self._module).add_arguments(self)
-        return super().parse_known_args(args, namespace)
+        if self.get_default("passed_on") is None or "--" not in args:
+            return super().parse_known_args(args, namespace)
+        # For a command that passes words on; argparse itself would lose those behind an option.
+        own = args.index("--")
+        namespace, unknown = super().parse_known_args(args[:own], namespace)
+        namespace.passed_on = args[own + 1:]
+        return namespace, unknown
 
 
 def _parser() -> _Parser:
