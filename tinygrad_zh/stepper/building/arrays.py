@@ -63,7 +63,8 @@ def number(v: Any, full: bool = False) -> Any:
     if isinstance(v, float):
         if not math.isfinite(v):
             return "nan" if v != v else "inf" if v > 0 else "-inf"
-        return v if full else float(f"{v:.{DIGITS}g}")
+        rounded = v if full else float(f"{v:.{DIGITS}g}")
+        return rounded if math.isfinite(rounded) else v  # five digits of the largest float would be ∞
     return int(v)
 
 
@@ -85,8 +86,8 @@ def statistics(values: np.ndarray[Any, Any]) -> dict[str, Any]:
         return counts | {"min": "nan", "max": "nan", "mean": "nan", "std": "nan",
                          "histogram": {"low": 0, "high": 0, "counts": [0] * BINS}}
     low, high = float(finite.min()), float(finite.max())
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean, std = number(float(finite.mean())), number(float(finite.std()))
+    scale = max(-low, high) or 1.0  # sums of huge numbers would overflow
+    mean, std = (number(float(f(finite / scale)) * scale) for f in (np.mean, np.std))
     share = (finite - low) / (high - low) if 0 < high - low < math.inf else np.zeros_like(finite)
     bins = np.bincount(np.minimum((share * BINS).astype(int), BINS - 1), minlength=BINS)
     return counts | {"min": number(low), "max": number(high), "mean": mean, "std": std,

@@ -6,6 +6,7 @@ import inspect
 import platform
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -191,7 +192,7 @@ class Builder:
         """A broadcast undone, or a cast: the step before has not added up yet, this one does."""
         key = id(line.info["forward"]), line.info["slot"]
         before = self._open[key]
-        for name in ("contribution", "before", "after"):
+        for name in ("before", "after", *(["contribution"] if before["phase"] == "backward" else [])):
             del before[name]
         raw, contribution = line.arguments[0], line.outputs[0]
         pick = largest(contribution)
@@ -344,7 +345,7 @@ def _result_names(tape: Tape) -> dict[int, tuple[str, ...]]:
 
 
 def _with_next(lines: list[Line]) -> Iterator[tuple[Line, Line | None]]:
-    return zip(lines, [*lines[1:], None], strict=True)
+    return zip_longest(lines, lines[1:])  # type: ignore[arg-type]
 
 
 def _place(line: Line) -> Any:
