@@ -97,7 +97,7 @@ def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Mon
 def test_a_file_that_is_no_trace_gives_one_sentence_that_names_it(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "odd.json"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match="odd.json is no trace of tinygrad_zh") as caught:
+    with pytest.raises(ValueError, match=r"odd\.json is no trace of tinygrad_zh") as caught:
         load(path)
     assert says in str(caught.value)
     assert len(str(caught.value)) < 600 + len(str(path))

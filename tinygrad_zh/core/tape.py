@@ -85,9 +85,10 @@ class Tape(list[Line]):
         seconds = perf_counter() - began
         frame = _user_frame()
         for x, array in zip(inputs, arrays, strict=True):
-            if id(array) not in self.leaves and hasattr(x, "source") and type(x.source) is not tuple:
-                self.leaves[id(array)] = x
-            if id(array) not in self.names and hasattr(array, "dtype"):
+            source = getattr(x, "source", None)
+            if hasattr(x, "source") and type(source) is not tuple:
+                self.leaves.setdefault(id(array), x)
+            if hasattr(array, "dtype") and not (type(source) is tuple and source[0].line) and id(array) not in self.names:
                 self.names[id(array)] = name_of(x, frame)
         return self.write("forward", op.forward, arrays, attributes, outputs, op=op, where=_where(frame),
                           modules=tuple(self.modules), sources=tuple(map(recorded_source, inputs)),
