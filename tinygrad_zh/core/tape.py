@@ -88,7 +88,8 @@ class Tape(list[Line]):
             source = getattr(x, "source", None)
             if hasattr(x, "source") and type(source) is not tuple:
                 self.leaves.setdefault(id(array), x)
-            if hasattr(array, "dtype") and not (type(source) is tuple and source[0].line) and id(array) not in self.names:
+            recorded = type(source) is tuple and source[0].line is not None
+            if hasattr(array, "dtype") and not recorded and id(array) not in self.names:
                 self.names[id(array)] = name_of(x, frame)
         return self.write("forward", op.forward, arrays, attributes, outputs, op=op, where=_where(frame),
                           modules=tuple(self.modules), sources=tuple(map(recorded_source, inputs)),
