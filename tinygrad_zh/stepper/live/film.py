@@ -1,0 +1,74 @@
+"""What has been seen of a training run, as the data that the page draws; all of it bounded.
+
+    {"schema": "tinygrad_zh.live/1",
+     "title", "state": "waiting" | "running" | "ended" | "interrupted" | "failed", "why", "step", "epoch", "seconds",
+     "parameters": [{"name", "shape"}], "activations": [{"name", "op", "units", "samples"}],
+     "curves": {"loss": [[steps], [values]], "gradient/0.W": …},
+     "first": {"weights/0.W": histogram, …}, "now": {…, "stuck/1 ReLU": [share of samples, by cell]}}
+
+A curve is loss, figure/<name in the history>, weight/<parameter>, gradient/, update/, mean/<activation>, std/, stuck/.
+A histogram is {"low", "high", "counts", "nan"}. Numbers that are none are the strings "nan", "inf", "-inf".
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from tinygrad_zh.stepper.live.curve import Curve
+
+RECENT = 64
+"""Points of one curve in one message: what a screen can show of a moment."""
+
+
+class Film:
+    """One training run as it was seen. 中文：训练过程的影像。"""
+
+    def __init__(self, title: str = "", state: str = "waiting") -> None:
+        self.facts: dict[str, Any] = {"schema": "tinygrad_zh.live/1", "title": title, "state": state, "why": None,
+                                      "step": 0, "epoch": 0, "seconds": 0.0, "parameters": [], "activations": []}
+        self.curves: dict[str, Curve] = {}
+        self.recent: dict[str, Curve] = {}
+        self.first: dict[str, Any] = {}
+        self.now: dict[str, Any] = {}
+
+    def add(self, curve: str, step: int, value: float) -> None:
+        """A point of a curve."""
+        self.curves.setdefault(curve, Curve()).add(step, value)
+        self.recent.setdefault(curve, Curve(RECENT)).add(step, value)
+
+    def strip(self, name: str, drawn: Any) -> None:
+        """A histogram or a row of cells: the first and the latest are kept."""
+        self.first.setdefault(name, drawn)
+        self.now[name] = drawn
+
+    def whole(self) -> dict[str, Any]:
+        """Everything, for who comes now."""
+        return {**self.facts, "curves": _points(self.curves), "first": dict(self.first), "now": dict(self.now)}
+
+    def news(self) -> dict[str, Any]:
+        """What is new since the last news."""
+        recent, self.recent = self.recent, {}
+        return {**self.facts, "curves": _points(recent), "now": dict(self.now)}
+
+
+def _points(curves: dict[str, Curve]) -> dict[str, Any]:
+    return {name: [list(curve.steps), list(curve.values)] for name, curve in curves.items()}
+
+
+def encoded(data: Any) -> str:
+    """JSON with numbers of four digits, and words for those that JSON has not."""
+    return json.dumps(_plain(data), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return "nan" if math.isnan(value) else "inf" if value > 0 else "-inf"
+        return float(f"{value:.4g}")
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(part) for part in value]
+    return value

@@ -1,0 +1,300 @@
+"""Watch: what a network does while it learns, on a page that draws itself as training goes on."""
+
+from __future__ import annotations
+
+import json
+import time
+import warnings
+import webbrowser
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.resources import files
+from os import PathLike
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinygrad_zh.core import Tensor
+from tinygrad_zh.device import move
+from tinygrad_zh.i18n import text
+from tinygrad_zh.nn import Module
+from tinygrad_zh.stepper.live.film import Film, encoded
+from tinygrad_zh.stepper.live.measure import Array, activations, histogram, norm
+from tinygrad_zh.stepper.live.pace import Pace
+from tinygrad_zh.stepper.live.probe import Probe
+from tinygrad_zh.stepper.live.server import Answer, Server
+from tinygrad_zh.stepper.live.stream import Stream
+from tinygrad_zh.stepper.page import Extra, page, save
+from tinygrad_zh.stepper.recording import Trace
+from tinygrad_zh.train import Callback
+
+if TYPE_CHECKING:
+    from tinygrad_zh.train import Run
+
+SAMPLES = 32
+MEASURING, PROBING, TELLING, WRITING = 0.02, 0.015, 0.01, 0.005
+"""Shares of the training's time: 5 % together."""
+
+
+class Watch(Callback):
+    """Weights, gradients, activations and dead units of a network that is learning, on a page. 中文：观看训练。
+
+    As a callback, `fit(…, callbacks=[Watch()])`, it prints a link to a page of this machine alone, which shows every
+    step's loss, and as often as 5 % of the time allows (or `every` so many steps) ‖W‖, ‖∂L/∂W‖ and ‖ΔW‖ / ‖W‖ of
+    each parameter with histograms, and mean, spread and dead or saturated units of each activation. The latest probe,
+    a few samples forward and backward, can be stepped through while training goes on. In a loop of one's own:
+
+        with tz.stepper.Watch(x[:32], y[:32], loss) as watch:
+            for …:
+                loss(model(x), y).backward()
+                watch.step(model, value)          # after the backward, before the update
+                optimizer.step()
+
+    x, y, loss: the probe; those of `fit`, the first 32 samples, unless given. Training is as if nobody watched, to
+    the bit. port: 0 is any free one, None no page. path: a file that holds the whole page, written now and then and
+    at the end; it needs no network. open: also open the page in a browser.
+
+    Raises OSError for a port or a path that cannot be used, and what the model or the loss raises on the probe, all
+    before the first step. Whatever goes wrong with watching later is a warning, and training goes on.
+    """
+
+    observer = True
+
+    def __init__(self, x: Any = None, y: Any = None, loss: Callable[[Any, Any], Tensor] | None = None, *,
+                 port: int | None = 0, path: str | PathLike[str] | None = None, every: int | None = None,
+                 open: bool = False, title: str = "") -> None:
+        if not (x is None) == (y is None) == (loss is None):
+            raise ValueError("Watch: a probe is x, y and loss; give all three, or none")
+        if every is not None and every < 1:
+            raise ValueError(f"Watch: every is a number of steps ≥ 1, not {every}")
+        self.probe = None if loss is None else Probe(x, y, loss)
+        self.port, self.path, self.every, self.open, self.title = port, path, every, open, title
+        self.film = Film(title)
+        self.stream = Stream(lambda: self.film.whole())
+        self.server: Server | None = None
+        self.runs = 0
+        self._trace: Trace | None = None
+        self._model: Module | None = None
+
+    # ---- as a callback of fit
+
+    def on_begin(self, run: Run) -> None:
+        x, y = run.data
+        self._begin(run.model, self.probe or Probe(x[:SAMPLES], y[:SAMPLES], run.loss))
+
+    def on_step(self, run: Run) -> None:
+        self.film.facts["epoch"] = run.epoch + 1
+        self.step(run.model, run.value)
+
+    def on_epoch(self, run: Run) -> None:
+        with self.stream.changed:
+            for name, values in run.history.items():
+                if "/" not in name:
+                    self.film.add(f"figure/{name}", self.film.facts["step"], values[-1])
+
+    def on_end(self, run: Run) -> None:
+        stopped = run.history.stopped
+        self._end("interrupted" if stopped == "interrupted" else "ended", stopped)
+
+    def on_error(self, run: Run, error: BaseException) -> None:
+        if not np.isfinite(run.value):
+            self._loss(run.value)
+        self._failed(error)
+
+    # ---- in a loop of one's own
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 trace: TracebackType | None) -> None:
+        if self.film.facts["state"] == "running":
+            self._end("ended") if error is None else self._failed(error)
+        self.close()
+
+    def step(self, model: Module, loss: Tensor | float) -> None:
+        """One step of training: after the backward, before the update. loss: this step's, one number."""
+        if self.film.facts["state"] != "running":
+            self._begin(model, self.probe)
+        self._loss(float(loss.array.item() if isinstance(loss, Tensor) else loss))
+        with self._harmless(), np.errstate(all="ignore"):
+            self._updates(model)
+            if self._due(self._measuring):
+                with self._measuring.look():
+                    self._measure(model)
+            if self._due(self._probing):
+                with self._probing.look():
+                    self._look_inside(model)
+            if self._telling.due():
+                with self._telling.look():
+                    self._tell()
+            if self.path is not None and self._writing.due():
+                with self._writing.look():
+                    self._write()
+
+    @property
+    def url(self) -> str | None:
+        """Where the page is, from the first step on. 中文：网址。"""
+        return None if self.server is None else self.server.url
+
+    def close(self) -> None:
+        """No page any more at this address; pages that are open stay as they are. 中文：关闭网页服务。"""
+        self.stream.close()
+        if self.server is not None:
+            self.server.close()
+            self.server = None
+
+    # ---- what happens
+
+    def _begin(self, model: Module, probe: Probe | None) -> None:
+        self._model, self._probe = model, probe
+        self._measuring, self._probing = Pace(MEASURING), Pace(PROBING)
+        self._telling, self._writing = Pace(TELLING, least=0.25), Pace(WRITING, least=10.0)
+        self._before: dict[str, Array] = {}
+        self._paths = {id(module): path for path, module in model.named_modules()}
+        self._began = time.perf_counter()
+        self._trace = None
+        self.runs += 1
+        film = Film(self.title or type(model).__name__, "running")
+        film.facts["run"] = self.runs
+        film.facts["parameters"] = [{"name": name, "shape": list(p.shape)} for name, p in model.named_parameters()]
+        with self.stream.changed:
+            self.film = film
+        with np.errstate(all="ignore"):
+            error = self._look_inside(model)
+            if error is not None:
+                raise error
+        if self.path is not None:
+            self._write()
+        if self.port is not None and self.server is None:
+            self.stream.closed = False
+            self.server = Server({"": self._page, "events": self._events, "step": self._steps}, self.port)
+            print(text("stepper.live.address", url=self.url), flush=True)
+            if self.open:
+                webbrowser.open(self.server.url)
+        self.stream.tell("whole", encoded(self.film.whole()))
+
+    def _loss(self, value: float) -> None:
+        with self.stream.changed:
+            facts = self.film.facts
+            facts["step"] += 1
+            facts["seconds"] = time.perf_counter() - self._began
+            self.film.add("loss", facts["step"], value)
+
+    def _due(self, pace: Pace) -> bool:
+        return pace.due() if self.every is None else (self.film.facts["step"] - 1) % self.every == 0
+
+    def _measure(self, model: Module) -> None:
+        """Norms and histograms of each parameter and its gradient."""
+        step = self.film.facts["step"]
+        for name, p in model.named_parameters():
+            w = self._before[name] = move(p.array, "cpu")
+            g = None if p.grad is None else move(p.grad.array, "cpu")
+            found = {"weight": norm(w)} | ({} if g is None else {"gradient": norm(g)})
+            drawn = {"weights": histogram(w)} | ({} if g is None else {"gradients": histogram(g)})
+            with self.stream.changed:
+                for curve, value in found.items():
+                    self.film.add(f"{curve}/{name}", step, value)
+                for strip, counts in drawn.items():
+                    self.film.strip(f"{strip}/{name}", counts)
+
+    def _updates(self, model: Module) -> None:
+        """‖ΔW‖ / ‖W‖ of the step before, if that one was measured: a parameter's arrays never change, so the old one
+        is still what it was."""
+        if not self._before:
+            return
+        with self._measuring.look():
+            for name, p in model.named_parameters():
+                before = self._before.get(name)
+                if before is not None and (size := norm(before)):
+                    ratio = norm(move(p.array, "cpu") - before) / size
+                    with self.stream.changed:
+                        self.film.add(f"update/{name}", self.film.facts["step"] - 1, ratio)
+            self._before = {}
+
+    def _look_inside(self, model: Module) -> Exception | None:
+        """Run the probe, note what its activations do, and keep it for whoever wants to step through it."""
+        if self._probe is None:
+            return None
+        step = self.film.facts["step"]
+        trace, error = self._probe.run(model, f"{self.film.facts['title']} · {step}")
+        found = activations(trace, self._paths)
+        with self.stream.changed:
+            self._trace = trace
+            self.film.facts["activations"] = [{"name": each.name, "op": each.op, "units": each.stuck.size,
+                                               "samples": len(each.y)} for each in found]
+            self.film.facts["probed"] = step
+            for each in found:
+                for curve, value in {"mean": each.y.mean(), "std": each.y.std(), "stuck": each.share()}.items():
+                    self.film.add(f"{curve}/{each.name}", step, float(value))
+                self.film.strip(f"outputs/{each.name}", histogram(each.y))
+                self.film.strip(f"stuck/{each.name}", each.cells())
+        return error
+
+    def _tell(self) -> None:
+        with self.stream.changed:
+            news = self.film.news()
+        self.stream.tell("news", encoded(news))
+
+    def _failed(self, error: BaseException) -> None:
+        interrupted = isinstance(error, KeyboardInterrupt)
+        self._end(*("interrupted", None) if interrupted else ("failed", f"{type(error).__name__}: {error}"))
+
+    def _end(self, state: str, why: str | None = None) -> None:
+        """The last look, and the last word to every viewer: with it their pages need nothing more from here."""
+        with self._harmless(), np.errstate(all="ignore"):
+            if self._model is not None:
+                self._look_inside(self._model)
+            self.film.facts |= {"state": state, "why": why}
+            if self.path is not None:
+                self._write()
+            if self.server is not None:
+                self._tell()
+                self.stream.tell("documents", self._json())
+                self.stream.settle(seconds=1.0)
+        self._model = None
+
+    @contextmanager
+    def _harmless(self) -> Iterator[None]:
+        """Hours of training do not end because watching them went wrong."""
+        try:
+            yield
+        except Exception as error:
+            warnings.warn(f"watching went wrong, training goes on: {type(error).__name__}: {error}", RuntimeWarning,
+                          stacklevel=3)
+
+    # ---- what is served and written
+
+    def _documents(self) -> list[dict[str, Any]]:
+        """The latest probe as a document; built when it is wanted, in the thread of who wants it."""
+        trace = self._trace
+        return [] if trace is None else [trace.document().data]
+
+    def _page(self) -> Answer:
+        return Answer("text/html", page(self._documents(), title=self.film.facts["title"], extra=_view(None)))
+
+    def _events(self) -> Answer:
+        return Answer("text/event-stream", self.stream.read())
+
+    def _steps(self) -> Answer:
+        return Answer("application/json", self._json())
+
+    def _json(self) -> str:
+        return json.dumps(self._documents(), allow_nan=False, ensure_ascii=False)
+
+    def _write(self) -> None:
+        """The page of a moment, as a file of its own."""
+        path = Path(self.path)  # type: ignore[arg-type]
+        path = path if self.runs == 1 else path.with_stem(f"{path.stem}-{self.runs}")
+        with self.stream.changed:
+            film = self.film.whole()
+        save(path, self._documents(), title=film["title"], extra=_view(json.loads(encoded(film))))
+
+
+def _view(film: dict[str, Any] | None) -> Extra:
+    """The page's view of the training: of a film that is over, or of one that comes from the same address."""
+    script, style = (files("tinygrad_zh.stepper.page").joinpath(f"live.{kind}").read_text(encoding="utf-8")
+                     for kind in ("js", "css"))
+    return Extra(script, style, {"film": film}, "'none'" if film else "'self'")
