@@ -25,7 +25,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", type=Path, metavar="OUT.json", help=text("cli.step.json"))
     parser.add_argument("--at", type=int, metavar="STEP", help=text("cli.step.at"))
     parser.add_argument("--values", choices=("auto", "full"), default="auto", help=text("cli.step.values"))
-    parser.add_argument("--steps", type=int, default=STEPS, metavar="N", help=text("cli.step.steps", steps=f"{STEPS:,}"))
+    parser.add_argument("--steps", type=int, default=STEPS, metavar="N",
+                        help=text("cli.step.steps", steps=f"{STEPS:,}"))
     parser.set_defaults(passed_on=[])  # what stands behind "--"
 
 
@@ -100,8 +101,9 @@ def _of_trace(trace: Trace, arguments: argparse.Namespace) -> Opened:
 
 
 def _failed(ended: BaseException | None) -> bool:
-    return not (ended is None or isinstance(ended, Enough)
-                or isinstance(ended, SystemExit) and ended.code in (None, 0))
+    if isinstance(ended, SystemExit):
+        return ended.code not in (None, 0)
+    return not (ended is None or isinstance(ended, Enough))
 
 
 def _notes(path: Path, recorded: Recorded) -> tuple[str, ...]:

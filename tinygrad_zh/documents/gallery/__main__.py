@@ -1,0 +1,10 @@
+"""Write the gallery's page anew."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from tinygrad_zh.documents.gallery.page import FILE, write
+
+write(*map(Path, sys.argv[1:2] or [FILE]))
