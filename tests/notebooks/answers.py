@@ -1,6 +1,27 @@
 """Answers to the exercises of the notebooks, and the mistakes that are most often made, as the bodies of functions."""
 
 ANSWERS = {
+    "01": {
+        "gradient_of_x": """\
+    a, b = x + 1, x**2
+    return b + (a + 1) * 2 * x
+""",
+        "gradient_of_mse": """\
+    return 2 * (p - y) / len(p)
+""",
+        "gradient_of_z": """\
+    return da * a * (1 - a)
+""",
+        "gradients_of_scale_and_offset": """\
+    return (dq * x).sum(axis=0), dq.sum(axis=1, keepdims=True)
+""",
+        "gradient_of_rows": """\
+    return np.broadcast_to(dm / len(x), x.shape)
+""",
+        "gradient_of_tied": """\
+    return x.T @ (dr @ w) + dr.T @ (x @ w)
+""",
+    },
     "04": {
         "extrapolated": """\
     return 2 * narrow - wide
@@ -85,6 +106,27 @@ ANSWERS = {
 }
 
 MISTAKES = {
+    "01": {
+        "gradient_of_x": """\
+    a, b = x + 1, x**2
+    return b + a * 2 * x
+""",
+        "gradient_of_mse": """\
+    return 2 * (p - y)
+""",
+        "gradient_of_z": """\
+    return da * (1 - a)
+""",
+        "gradients_of_scale_and_offset": """\
+    return (dq * x).sum(axis=0), dq.sum(axis=1)
+""",
+        "gradient_of_rows": """\
+    return np.broadcast_to(dm, x.shape)
+""",
+        "gradient_of_tied": """\
+    return x.T @ (dr @ w)
+""",
+    },
     "04": {
         "extrapolated": """\
     return narrow + (narrow - wide) / 3
