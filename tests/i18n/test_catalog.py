@@ -40,13 +40,26 @@ def strings_in_code() -> tuple[set[str], set[str], set[str]]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 constants.add(node.value)
-            elif isinstance(node, ast.Call) and getattr(node.func, "id", None) in ("text", "say"):
+            elif isinstance(node, ast.Call) and getattr(node.func, "id", None) in ("text", "say") and node.args:
                 key = node.args[0]
                 if isinstance(key, ast.Constant):
                     keys.add(key.value)
                 elif isinstance(key, ast.JoinedStr):
                     patterns.add("".join(map(pattern_of, key.values)))
+    for literal in strings_in_pages():
+        if "${" in literal:
+            patterns.add(r"\w+".join(map(re.escape, re.split(r"\$\{[^}]*\}", literal))))
+        else:
+            constants.add(literal)
+            keys.add(literal)
     return constants, keys, patterns
+
+
+def strings_in_pages() -> list[str]:
+    """Every key written in a page: in JavaScript, as a string or a template; in HTML, as an attribute's value."""
+    files = [path for suffix in ("js", "html") for path in PACKAGE.rglob(f"*.{suffix}")]
+    quoted = r"""(["`])((?:stepper|glossary)\.(?:[\w.]|\$\{[^}]*\})+)\1"""
+    return [key for path in files for _, key in re.findall(quoted, path.read_text(encoding="utf-8"))]
 
 
 @pytest.mark.parametrize("key", CATALOGUE)

@@ -1,0 +1,97 @@
+// A recorded trace, with the indices that the views ask for. Nothing here is drawn.
+const GROUP = {
+  forward: "forward", seed: "seed", backward: "backward", sum_to: "backward", cast: "backward", skip: "backward",
+  gradient: "backward", hook: "backward", update: "update", assign: "update", error: "error",
+};
+
+class Trace {
+  constructor(data) {
+    Object.assign(this, data);
+    this.accumulated = this.tensors.map(() => []); // for each tensor its [step, array] after each contribution
+    this.stepsOf = this.ops.map(() => []);
+    this.steps.forEach((step, k) => {
+      if (step.op !== undefined && step.op !== null) this.stepsOf[step.op].push(k);
+      const after = step.phase === "seed" ? step.gradient : step.after;
+      const gradient = GROUP[step.phase] === "backward" || step.phase === "seed";
+      if (gradient && step.tensor !== undefined && after !== undefined) this.accumulated[step.tensor].push([k, after]);
+    });
+    this.inGraph = this.ops.map((_, op) => this.stepsOf[op].some((k) => this.steps[k].phase !== "update"));
+    this.spans = this.modules.map(() => [Infinity, -1]); // first and last op of each module's call
+    this.ops.forEach((op, o) => {
+      for (const m of this.inGraph[o] ? this.ancestors(op.module) : []) {
+        this.spans[m] = [Math.min(this.spans[m][0], o), Math.max(this.spans[m][1], o)];
+      }
+    });
+  }
+
+  group(k) {
+    return GROUP[this.steps[k].phase];
+  }
+
+  array(index) {
+    return index === null || index === undefined ? null : this.arrays[index];
+  }
+
+  // From the module outwards.
+  ancestors(module) {
+    const found = [];
+    for (let m = module; m !== null && m !== undefined; m = this.modules[m].parent) found.push(m);
+    return found;
+  }
+
+  // The last entry of a list of [step, …] at or before step k.
+  static latest(entries, k) {
+    let low = 0;
+    let high = entries.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (entries[middle][0] <= k) low = middle + 1;
+      else high = middle;
+    }
+    return entries[low - 1];
+  }
+
+  // ∂L/∂tensor as far as it has been added up at step k; null while nothing has arrived.
+  gradient(tensor, k) {
+    const entry = Trace.latest(this.accumulated[tensor], k);
+    return entry ? this.array(entry[1]) : null;
+  }
+
+  // How many contributions the tensor has received up to and with step k.
+  contributions(tensor, k) {
+    return this.accumulated[tensor].filter(([step]) => step <= k).length;
+  }
+
+  hasRun(op, k) {
+    return this.stepsOf[op].length > 0 && this.stepsOf[op][0] <= k;
+  }
+
+  tensorName(tensor) {
+    const { name, producer } = this.tensors[tensor];
+    return name || (producer === null ? `t${tensor}` : `${this.ops[producer].name}${producer}`);
+  }
+
+  // The op around which the graph is drawn: the step's own, else that of the nearest step before it.
+  focus(k) {
+    for (let step = k; step >= 0; step--) {
+      const { op, tensor, phase } = this.steps[step];
+      if (phase === "update" || phase === "assign") continue;
+      if (op !== undefined && op !== null) return op;
+      const producer = tensor === undefined || tensor === null ? null : this.tensors[tensor].producer;
+      if (producer !== null) return producer;
+    }
+    return this.inGraph.indexOf(true);
+  }
+
+  // The array whose element is picked: what this step makes.
+  target(k) {
+    const step = this.steps[k];
+    switch (step.phase) {
+      case "forward": return this.array(this.tensors[this.ops[step.op].outputs[0]]?.value);
+      case "seed": return this.array(step.gradient);
+      case "backward": return this.array(step.raw);
+      case "sum_to": case "cast": return this.array(step.contribution);
+      default: return this.array(step.after ?? step.contribution);
+    }
+  }
+}

@@ -1,0 +1,66 @@
+// The one table of keys, as the terminal has it.
+let keyTable = [];
+const NAMED = { ArrowRight: "right", ArrowLeft: "left", " ": "space", Home: "home", End: "end", Enter: "enter", Escape: "escape" };
+
+const ACTIONS = {
+  next: () => goto(state.step + 1),
+  previous: () => goto(state.step - 1),
+  next_op: () => goto(nextOp(state.trace, state.step, 1)),
+  previous_op: () => goto(nextOp(state.trace, state.step, -1)),
+  next_phase: () => goto(nextPhase(state.trace, state.step, 1)),
+  previous_phase: () => goto(nextPhase(state.trace, state.step, -1)),
+  first: () => goto(0),
+  last: () => goto(state.trace.steps.length - 1),
+  percent: (key) => goto(Math.round((Number(key) / 10) * (state.trace.steps.length - 1))),
+  left: () => movePick(0, -1),
+  right: () => movePick(0, 1),
+  up: () => movePick(-1, 0),
+  down: () => movePick(1, 0),
+  zoom: () => zoom(),
+  producer: () => goto(producer(state.trace, state.step)),
+  consumer: () => goto(consumer(state.trace, state.step)),
+  find: () => $("query").focus(),
+  find_next: () => findNext(),
+  accumulation: () => goto(nextAccumulation(state.trace, state.step)),
+  nonfinite: () => goto(nextNonfinite(state.trace, state.step)),
+  worst: () => goto(worst(state.trace, state.step)),
+  expand: () => toggleModule(state.trace.ops[state.trace.focus(state.step)]?.module),
+  expand_all: () => expandAll(),
+  overlay: () => nextOverlay(),
+  check: () => flip("check"),
+  source: () => flip("source"),
+  language: () => { switchLanguage(); redraw(); },
+  link: () => copyLink(),
+  glossary: () => openGlossary(),
+  help: () => openHelp(),
+  quit: () => {},
+};
+
+const act = (action, key) => ACTIONS[action](key);
+
+function actionOf(event) {
+  const named = NAMED[event.key];
+  const key = named ? (event.shiftKey ? `shift+${named}` : named) : event.key;
+  const entry = keyTable.find(({ keys }) => keys.includes(key));
+  return entry ? [entry.action, key] : null;
+}
+
+function listenToKeys() {
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
+    if ($("dialog").open) {
+      if (event.key === "q" && !event.target.matches("input")) $("dialog").close();
+      return;
+    }
+    if (event.target === $("query")) {
+      if (event.key === "Escape") $("query").blur();
+      return;
+    }
+    if (document.body.dataset.view !== "stepper") return;
+    const pressed = (event.key === " " || event.key === "Enter") && event.target.closest?.("button, select, a, summary");
+    const found = actionOf(event);
+    if (pressed || !found || event.target.matches?.("select")) return;
+    event.preventDefault();
+    act(...found);
+  });
+}

@@ -1,0 +1,171 @@
+// The page's state and the one way in which it changes: an action sets it, and everything is drawn from it.
+const state = {
+  traces: [], trace: null, step: 0, pick: null, check: true, source: true,
+  view: { open: new Map(), unfolded: new Set(), everything: null, overlay: OVERLAYS[0] },
+};
+let graph = null;
+
+// Which element is picked: the reader's choice, the one that was written out, or the first that was recorded.
+function pickedIndex() {
+  const target = state.trace.target(state.step);
+  if (!target) return [];
+  const fits = (index) => index && index.length === target.shape.length && index.every((i, axis) => i < target.shape[axis]);
+  const wanted = [state.pick, state.trace.steps[state.step].element?.index].find((index) => fits(index) && valueAt(target, index) !== undefined);
+  return wanted ?? (target.window ? [...target.origin] : target.shape.map(() => 0));
+}
+
+function pickedFlat() {
+  const target = state.trace.target(state.step);
+  return target && sizeOf(target.shape) ? flatten(target.shape, pickedIndex()) : null;
+}
+
+function redraw() {
+  const { trace, step } = state;
+  document.body.dataset.phase = trace.group(step);
+  document.body.classList.toggle("no-source", !state.source);
+  $("hints").replaceChildren(...hints());
+  drawScrubber(trace, step);
+  drawPanel(trace, step, pickedIndex());
+  light(pickedFlat());
+  graph.draw(trace, step, state.view);
+  writeHash();
+  nameViews();
+  document.body.dataset.step = step;
+}
+
+const hints = () => [["next", "right"], ["next_op", "n"], ["accumulation", "a"], ["find", "/"], ["help", "?"]].flatMap(([action, key]) => [
+  keycap(key), ` ${t(`stepper.key.${action}`)}  `]);
+
+function goto(step) {
+  const there = Math.max(0, Math.min(state.trace.steps.length - 1, step));
+  if (there === state.step) return;
+  Object.assign(state, { step: there, pick: null });
+  $("side").scrollTop = 0;
+  redraw();
+}
+
+function pick(index) {
+  state.pick = index;
+  redraw();
+}
+
+function movePick(down, right) {
+  const target = state.trace.target(state.step);
+  if (!target || !target.shape.length || !sizeOf(target.shape)) return;
+  const columns = target.shape.at(-1);
+  const flat = pickedFlat() + down * columns + right;
+  const sameRow = Math.floor(flat / columns) === Math.floor(pickedFlat() / columns);
+  if (flat < 0 || flat >= sizeOf(target.shape) || (right && !sameRow)) return;
+  const index = unflatten(target.shape, flat);
+  if (valueAt(target, index) !== undefined) pick(index);
+}
+
+const RUNGS = ["element", "tensor", "graph"];
+function zoom() {
+  document.body.dataset.zoom = RUNGS[(RUNGS.indexOf(document.body.dataset.zoom) + 1) % RUNGS.length];
+  redraw();
+}
+
+function flip(what) {
+  state[what] = !state[what];
+  redraw();
+}
+
+function nextOverlay() {
+  state.view.overlay = OVERLAYS[(OVERLAYS.indexOf(state.view.overlay) + 1) % OVERLAYS.length];
+  redraw();
+}
+
+function toggleModule(module) {
+  if (module === null || module === undefined) return;
+  const { view, trace } = state;
+  const focus = trace.ops[trace.focus(state.step)]?.module;
+  const openNow = view.open.get(module) ?? view.everything ?? (trace.inGraph.filter(Boolean).length <= SMALL || trace.ancestors(focus).includes(module));
+  view.open.set(module, !openNow);
+  redraw();
+}
+
+function unfold(parent) {
+  state.view.unfolded.add(parent);
+  redraw();
+}
+
+function expandAll() {
+  const { view } = state;
+  view.everything = view.everything ? false : true;
+  view.open.clear();
+  view.unfolded.clear();
+  redraw();
+}
+
+function findNext() {
+  const query = $("query").value.trim();
+  if (!query) return $("query").focus();
+  const found = find(state.trace, state.step, query);
+  const here = found === state.step && !matches(state.trace, found, query);
+  $("hits").textContent = here ? t("stepper.page.no_hit") : "";
+  return goto(found);
+}
+
+function choose(trace, step = 0) {
+  Object.assign(state, { trace, step: Math.max(0, Math.min(trace.steps.length - 1, step)), pick: null });
+  Object.assign(state.view, { open: new Map(), unfolded: new Set(), everything: null });
+  $("title").textContent = trace.meta.title;
+  $("chooser").value = String(state.traces.indexOf(trace));
+  drawTrack(trace);
+}
+
+function listen() {
+  $("next").addEventListener("click", () => act("next"));
+  $("previous").addEventListener("click", () => act("previous"));
+  $("range").addEventListener("input", (event) => goto(Number(event.target.value)));
+  $("language").addEventListener("click", () => act("language"));
+  $("help-open").addEventListener("click", () => act("help"));
+  $("glossary-open").addEventListener("click", () => act("glossary"));
+  $("find").addEventListener("submit", (event) => { event.preventDefault(); findNext(); });
+  $("chooser").addEventListener("change", (event) => { choose(state.traces[Number(event.target.value)]); redraw(); });
+  $("dialog").addEventListener("click", (event) => { if (event.target === $("dialog")) $("dialog").close(); });
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  addEventListener("hashchange", () => follow(readHash()));
+  listenToPanel();
+  listenToKeys();
+}
+
+function follow(place) {
+  const trace = state.traces[place.trace ?? state.traces.indexOf(state.trace)] ?? state.traces[0];
+  if (trace !== state.trace || place.step !== null) choose(trace, place.step ?? 0);
+  if (place.pick) state.pick = place.pick;
+  if (place.lang === "zh" || place.lang === "en") setLanguage(place.lang);
+  redraw();
+}
+
+async function start() {
+  const words = await embedded("texts");
+  const data = await embedded("data");
+  texts = words.texts;
+  keyTable = words.keys;
+  state.traces = data.documents.map((each) => new Trace(each));
+  const place = readHash();
+  chooseLanguage(data.language, place.lang);
+  $("chooser").replaceChildren(...state.traces.map((trace, k) => h("option", { value: k }, trace.meta.title)));
+  $("chooser-label").hidden = state.traces.length < 2;
+  $("title").hidden = state.traces.length > 1;
+  graph = new Graph($("graph"));
+  document.body.dataset.view = "stepper";
+  listen();
+  mountViews(data.extra, state.traces.length > 0);
+  if (state.traces.length) {
+    choose(state.traces[place.trace] ?? state.traces[0], place.step ?? firstStep(place));
+    if (place.pick) state.pick = place.pick;
+    redraw();
+  }
+  document.body.dataset.ready = "true";
+}
+
+// A trace that ended in an error opens at the error.
+const firstStep = (place) => {
+  const { steps } = state.traces[place.trace] ?? state.traces[0];
+  return steps.at(-1)?.phase === "error" ? steps.length - 1 : 0;
+};
+
+start();

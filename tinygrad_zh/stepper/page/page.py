@@ -1,0 +1,114 @@
+"""One self-contained offline file: the stepper's page, with the traces, the texts and the keys inside it. 单文件网页
+
+Nothing is fetched: the content security policy forbids it. What a document says (names, source lines, titles) only
+ever reaches the page as text, never as markup.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import os
+import re
+import secrets
+import zlib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tinygrad_zh.i18n import catalogue
+
+PLAIN = 32 * 1024  # bytes of JSON up to which it stays readable in the file; above, deflate and base64
+SCRIPTS = (
+    "dom", "language", "numbers", "document", "navigation", "formula", "grid", "jacobian", "element", "source",
+    "sentence", "sections", "panel", "outline", "layout", "graph", "scrubber", "glossary", "help", "hash", "views",
+    "keys", "main",
+)  # fmt: skip
+
+
+class Extra(NamedTuple):
+    """Another view in the same page: its script and style, its data, and the origin that it may connect to."""
+
+    script: str = ""
+    style: str = ""
+    data: Any = None
+    connect: str = "'none'"
+
+
+def page(
+    documents: Sequence[dict[str, Any]], *, title: str, lang: str | None = None, extra: Extra | None = None
+) -> str:
+    """The HTML of one page that steps through `documents`, in `lang` or in the reader's own language. 网页
+
+    Several documents get a chooser. Raises ValueError for a value that JSON cannot hold (nan is the string "nan").
+    """
+    extra = extra or Extra()
+    script = "\n".join(
+        [*(_light(_part(f"{name}.js")) for name in SCRIPTS[:-1]), _light(extra.script), _light(_part("main.js"))]
+    )
+    parts = {
+        "title": html.escape(title),
+        "lang": "zh-CN" if lang == "zh" else "en",
+        "connect": html.escape(extra.connect),
+        "style": _light(_part("page.css")) + _light(extra.style),
+        "texts": _embedded("texts", _texts()),
+        "data": _embedded("data", {"documents": list(documents), "language": lang, "extra": extra.data}),
+        "script": f"(() => {{\n{script}\n}})();",
+    }
+    return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _light(_part("page.html")))
+
+
+def save(
+    path: str | os.PathLike[str],
+    documents: Sequence[dict[str, Any]],
+    *,
+    title: str,
+    lang: str | None = None,
+    extra: Extra | None = None,
+) -> Path:
+    """Write the page whole to `path`, or leave what was there. Raises OSError when it cannot be written. 保存网页"""
+    target = Path(os.path.realpath(path))  # so that renaming does not replace a symbolic link
+    temporary = target.with_name(f".tinygrad_zh-{secrets.token_hex(8)}.tmp")
+    content = page(documents, title=title, lang=lang, extra=extra).encode()
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Path(path)
+
+
+def iframe(page: str, height: int = 640) -> str:
+    """The page in a notebook's cell: a frame of its own, which may run scripts and nothing else. 笔记本中的网页"""
+    return (
+        f'<iframe srcdoc="{html.escape(page)}" sandbox="allow-scripts" title="tinygrad_zh" '
+        f'style="width:100%;height:{height}px;border:1px solid #8884;border-radius:8px"></iframe>'
+    )
+
+
+def _part(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+
+
+def _light(source: str) -> str:
+    """Without indentation, empty lines and whole lines of comment: they are for the reader of this folder."""
+    lines = (line.strip() for line in source.splitlines())
+    return "\n".join(line for line in lines if line and not line.startswith("//"))
+
+
+def _texts() -> dict[str, Any]:
+    """Every text of the stepper and the glossary in both languages, and the table of keys."""
+    texts = {key: both for key, both in catalogue().items() if key.startswith(("stepper.", "glossary."))}
+    return {"texts": texts, "keys": json.loads(files("tinygrad_zh.stepper").joinpath("keys.json").read_text("utf-8"))}
+
+
+def _embedded(name: str, data: Any) -> str:
+    """A script element that is data: JSON as it is, or packed where it is long."""
+    plain = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    if len(plain) > PLAIN:
+        packed = base64.b64encode(zlib.compress(plain, 9)).decode()
+        return f'<script id="{name}" type="text/plain">{packed}</script>'
+    readable = plain.decode().replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
+    return f'<script id="{name}" type="application/json">{readable}</script>'

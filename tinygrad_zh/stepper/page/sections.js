@@ -1,0 +1,37 @@
+// The building blocks of the panel.
+function section(testid, title, term, ...children) {
+  return h("section", { class: testid, "data-testid": testid, "aria-label": title }, h("h3", null, linked(term, title)), children);
+}
+
+// A technical word that opens the glossary at its entry.
+function linked(term, label) {
+  if (!term || !hasText(`glossary.${term}.name`)) return label;
+  return h("button", { type: "button", class: "word", "data-focus": `word-${term}`, onclick: () => openGlossary(term) }, label);
+}
+
+const chip = (name, ...rest) => h("span", { class: "pair" }, h("b", null, name), " ", rest);
+
+// Which letter of the formula is which tensor of the program, with its shape and dtype.
+function bindings(trace, op) {
+  const pair = (letter, tensor) => chip(letter, "= ", h("code", null, trace.tensorName(tensor)), " ",
+    h("span", { class: "shape" }, shapeText(trace.tensors[tensor].shape)));
+  const inputs = op.inputs.map((tensor, slot) => pair(letterOf(op, slot), tensor));
+  const outputs = op.outputs.map((tensor, k) => pair(capital(op) ? op.output_names[k].toUpperCase() : op.output_names[k], tensor));
+  const attributes = Object.entries(op.attributes).map(([name, value]) => chip(name, "= ", String(value)));
+  const dtype = op.outputs.length ? h("span", { class: "quiet" }, trace.tensors[op.outputs[0]].dtype) : null;
+  return h("p", { class: "shapes", "data-testid": "shapes" }, inputs, h("span", { class: "operator" }, "→"), outputs, dtype, attributes);
+}
+
+// Matrix formulas write capitals: Y = A B.
+const capital = (op) => ["MatMul"].includes(op.name);
+const letterOf = (op, slot) => (capital(op) ? op.input_names[slot].toUpperCase() : op.input_names[slot]);
+
+function formulaLine(trace, op, partial) {
+  const known = trace.formulas[op.name];
+  if (!known) return null;
+  const forward = h("div", { class: partial ? "formula small" : "formula", "data-testid": "formula" }, formula(known.forward));
+  const chinese = language === "zh" && known.zh ? h("p", { class: "quiet" }, known.zh) : null;
+  if (!partial) return [forward, chinese];
+  const derivative = known.partials[partial];
+  return [h("div", { class: "formula", "data-testid": "derivative" }, derivative ? formula(derivative) : h("code", null, "–")), forward, chinese];
+}
