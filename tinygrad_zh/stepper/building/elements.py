@@ -9,14 +9,15 @@ dy. 逐元素展开
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tinygrad_zh.core import Line, Tensor, grad, sum_to
 from tinygrad_zh.core.tensor import Accumulator
-from tinygrad_zh.stepper.building.rule import Array, Rule, apart, on_cpu, plan_for, raw_of, unit
+from tinygrad_zh.stepper.building.rule import Array, Rule, apart, flat, on_cpu, plan_for, raw_of
 
 TERMS = 8
 """As many terms are written out; the others are one number."""
@@ -31,94 +32,78 @@ TINY = 1e-30
 def explain_backward(line: Line, slot: int, pick: tuple[int, ...]) -> dict[str, Any] | None:
     """raw[pick] = Σ coefficient · upstream, for a backward line and one of its inputs.
 
-    The terms with coefficient 0 are left out: those upstream numbers have nothing to do with this one. None where the
-    formula does not say (it neither runs on Tensors nor on few numbers).
+    The terms with coefficient 0 are left out: those upstream numbers have nothing to do with this one. If that is all
+    of them, a closed gate, the one at the same place stays: 0 · dy. None where no coefficients give the value: it is a
+    sum that cancels to rounding, or the user's formula runs on arrays alone and has many upstream numbers.
     """
     raw = raw_of(line, slot)
     if raw is None or not raw.size:
         return None
-    rule, value = Rule(line), raw[pick].item()
+    rule, value = Rule(line), float(raw[pick])
+    upstream = flat(rule.upstream)
     with apart():
         for find in (_by_gradient, _by_units):
-            found = find(rule, slot, pick, raw)
-            if found is not None and _adds_up(found, rule.upstream, value, raw.dtype):
-                return _element(pick, value, rule, found)
+            try:
+                found = rule.coefficients(partial(find, rule, slot, pick))
+            except Exception:  # a user's formula may raise anything
+                continue
+            if _adds_up(found * upstream, value, raw.dtype):
+                return _written(pick, value, found, upstream, lambda j: _place(rule, j), _gate(rule, found, pick))
     return None
 
 
-def _by_gradient(rule: Rule, slot: int, pick: tuple[int, ...], raw: Array) -> list[Array] | None:
-    found = _gradient(rule, slot, pick, rule.arguments)
-    if found is not None and not all(np.isfinite(c).all() for c in found):
-        plain = _gradient(rule, slot, pick, rule.ordinary())
-        found = plain and [np.where(p == 0, 0, c) for c, p in zip(found, plain, strict=True)]
-    return found
-
-
-def _gradient(rule: Rule, slot: int, pick: tuple[int, ...], arguments: Sequence[Any]) -> list[Array] | None:
-    """∂raw[pick]/∂dy for each upstream gradient; None where the formula does not run on Tensors."""
+def _by_gradient(rule: Rule, slot: int, pick: tuple[int, ...], arguments: Sequence[Any]) -> Array:
+    """∂raw[pick]/∂dy."""
     above = [Tensor(dy, Accumulator(dy.shape, dy.dtype)) for dy in rule.upstream]
-    try:
-        y = rule.partial(slot, above, arguments)
-        if not isinstance(y, Tensor) or not y.requires_grad:
-            return [np.zeros(dy.shape) for dy in rule.upstream]
-        found = grad(y, above, unit(y.shape, pick, y.dtype), allow_unused=True)
-    except Exception:  # a user's formula may raise anything
-        return None
-    return [np.zeros(dy.shape) if c is None else c.array for c, dy in zip(found, rule.upstream, strict=True)]
+    y = rule.partial(slot, above, arguments)
+    if not isinstance(y, Tensor) or not y.requires_grad:
+        return np.zeros(rule.size)
+    seed = np.zeros(y.shape, y.dtype)
+    seed[pick] = 1
+    found = grad(y, above, seed, allow_unused=True)
+    return flat(np.zeros(dy.shape) if c is None else c.array for c, dy in zip(found, rule.upstream, strict=True))
 
 
-def _by_units(rule: Rule, slot: int, pick: tuple[int, ...], raw: Array) -> list[Array] | None:
-    if sum(dy.size for dy in rule.upstream) > FEW:
-        return None
-    found = []
-    for k, dy in enumerate(rule.upstream):
-        c = np.zeros(dy.shape)
-        for j in np.ndindex(dy.shape):
-            units = [unit(d.shape, j, d.dtype) if i == k else np.zeros_like(d) for i, d in enumerate(rule.upstream)]
-            try:
-                c[j] = rule.partial(slot, units)[pick]
-            except Exception:
-                return None
-        found.append(c)
-    return found
+def _by_units(rule: Rule, slot: int, pick: tuple[int, ...], arguments: Sequence[Any]) -> Array:
+    """raw[pick] for each unit upstream gradient."""
+    if rule.size > FEW:
+        raise ValueError(f"{rule.size} upstream numbers are too many to go one by one")
+    return np.array([float(rule.row(slot, j, arguments)[pick]) for j in range(rule.size)])
 
 
-def _adds_up(coefficients: list[Array], upstream: Sequence[Array], value: float, dtype: Any) -> bool:
-    """Whether Σ c · dy is the value, to the rounding of its dtype; always so where one is not finite."""
-    terms = np.concatenate([(c.astype(np.float64) * u).ravel() for c, u in zip(coefficients, upstream, strict=True)])
+def _adds_up(terms: Array, value: float, dtype: Any) -> bool:
+    """Whether the sum is the value, to half the digits of its dtype; always so where one is not finite."""
     if not (math.isfinite(value) and np.isfinite(terms).all()):
         return True
-    return bool(abs(terms.sum() - value) <= float(np.finfo(dtype).eps) ** 0.75 * np.abs(terms).sum())
+    return bool(abs(terms.sum() - value) <= float(np.finfo(dtype).eps) ** 0.5 * np.abs(terms).sum())
 
 
-def _element(pick: tuple[int, ...], value: float, rule: Rule, coefficients: list[Array]) -> dict[str, Any]:
-    terms = []
-    for c, u, output in zip(coefficients, rule.upstream, rule.outputs, strict=True):
-        for j in map(tuple, np.argwhere(c)):
-            terms.append(_term(c[j], u[j], output, j))
-    if not terms:  # a closed gate: say what it stops
-        c, u = coefficients[0], rule.upstream[0]
-        if len(pick) == u.ndim and all(i < n for i, n in zip(pick, u.shape, strict=True)):
-            terms.append(_term(c[pick], u[pick], rule.outputs[0], pick))
-    return _written(pick, value, terms)
+def _place(rule: Rule, j: int) -> tuple[int, tuple[int, ...]]:
+    k, index = rule.place(j)
+    return rule.outputs[k], index
 
 
-def _term(coefficient: Any, value: Any, output: int, index: Iterable[Any]) -> dict[str, Any]:
-    return {"coefficient": float(coefficient), "value": float(value), "output": output, "index": list(map(int, index))}
+def _gate(rule: Rule, coefficients: Array, pick: tuple[int, ...]) -> Array:
+    """The terms to speak of: those with a coefficient, or without any the one at the picked place."""
+    shape = rule.upstream[0].shape
+    if not coefficients.any() and len(pick) == len(shape) and all(i < n for i, n in zip(pick, shape, strict=True)):
+        return np.array([np.ravel_multi_index(pick, shape)]) if shape else np.array([0])
+    return np.flatnonzero(coefficients)
 
 
-def _written(pick: Sequence[int], value: float, terms: list[dict[str, Any]]) -> dict[str, Any]:
+def _written(pick: Sequence[int], value: float, coefficients: Array, values: Array,
+             place: Callable[[int], tuple[int, tuple[int, ...]]], terms: Array) -> dict[str, Any]:
     """The element with the largest terms in order of index, and the rest as one number."""
-    order = sorted(range(len(terms)), key=lambda i: -_size(terms[i]["coefficient"] * terms[i]["value"]))
-    shown, others = sorted(order[:TERMS]), order[TERMS:]
-    rest = {"count": len(others), "sum": math.fsum(terms[i]["coefficient"] * terms[i]["value"] for i in others)}
-    return {"index": [int(i) for i in pick], "value": float(value), "terms": [terms[i] for i in shown],
-            "rest": rest if others else None}
-
-
-def _size(x: float) -> float:
-    """|x|, where nan is the largest of all."""
-    return math.inf if x != x else abs(x)
+    products = (coefficients * values)[terms]
+    order = np.argsort(-np.where(np.isnan(products), np.inf, np.abs(products)), kind="stable")
+    written = []
+    for j in np.sort(terms[order[:TERMS]]).tolist():
+        output, index = place(j)
+        written.append({"coefficient": float(coefficients[j]), "value": float(values[j]), "output": output,
+                        "index": list(index)})
+    others = products[order[TERMS:]]
+    rest = {"count": others.size, "sum": math.fsum(others.tolist())} if others.size else None
+    return {"index": list(pick), "value": value + 0.0, "terms": written, "rest": rest}  # −0.0 + 0.0 is 0.0
 
 
 # ---- the sum over what was broadcast
@@ -128,12 +113,16 @@ def sum_element(raw: Any, contribution: Any, pick: tuple[int, ...]) -> dict[str,
     """contribution[pick] = Σ of the elements of raw that one element was broadcast to."""
     raw, contribution = on_cpu(raw), on_cpu(contribution)
     lead = raw.ndim - contribution.ndim
-    ranges = [range(n) for n in raw.shape[:lead]]
-    ranges += [range(n) if m == 1 else range(i, i + 1)
-               for i, n, m in zip(pick, raw.shape[lead:], contribution.shape, strict=True)]
-    indices = np.stack(np.meshgrid(*ranges, indexing="ij"), axis=-1).reshape(-1, raw.ndim)
-    terms = [_term(1.0, raw[tuple(i)], 0, i) for i in indices]
-    return _written(pick, contribution[pick].item(), terms)
+    start = (0,) * lead + tuple([0 if m == 1 else i for i, m in zip(pick, contribution.shape, strict=True)])
+    stretched = [slice(None)] * lead
+    stretched += [slice(None) if m == 1 else slice(i, i + 1) for i, m in zip(pick, contribution.shape, strict=True)]
+    added = raw[tuple(stretched)]
+
+    def place(j: int) -> tuple[int, tuple[int, ...]]:
+        offset = map(int, np.unravel_index(j, added.shape))
+        return 0, tuple([i + o for i, o in zip(start, offset, strict=True)])
+
+    return _written(pick, float(contribution[pick]), np.ones(added.size), flat([added]), place, np.arange(added.size))
 
 
 # ---- forward and update
@@ -146,9 +135,9 @@ def forward_element(line: Line, pick: tuple[int, ...], output: int = 0) -> dict[
     same place, where the shapes say which that is.
     """
     outputs = on_cpu(tuple(line.outputs))
-    if output >= len(outputs) or not outputs[output].size:
-        return None
     y, found = outputs[output], []
+    if not y.size:
+        return None
     with apart():
         slopes = _slopes(line, output, pick, outputs)
     for slot, x in enumerate(on_cpu(tuple(line.arguments))):
@@ -174,22 +163,20 @@ def _slopes(line: Line, output: int, pick: tuple[int, ...], outputs: tuple[Any, 
     """
     op = line.info["op"]
     inputs = tuple([_no_zeros(x) for x in on_cpu(tuple(line.arguments))])
-    upstream = [unit(y.shape, pick if i == output else (), np.float64) * (i == output)
-                for i, y in enumerate(outputs[: len(outputs) if op.many else len(op.outputs)])]
+    upstream = [np.zeros(y.shape) for y in (outputs if op.many else outputs[: len(op.outputs)])]
+    upstream[output][pick] = 1
     found: dict[int, Array] = {}
     for slot in range(len(inputs)):
-        if slot in found or not any(key in ("backward", f"backward_{op.inputs[0 if op.variadic else slot]}")
-                                    for key in op.backwards):
+        if slot in found:
             continue
         try:
             plan = plan_for(op, slot, len(inputs))
-            partial = plan.partials[0]
-            raws = partial.run(partial.function, [tuple(upstream)] if op.many else upstream,
-                               plan.keep(inputs, outputs), line.keywords)
-            for s, raw in zip(partial.slots, raws if type(raws) is tuple else (raws,), strict=True):
+            function, slots, _, run, _, joint = plan.partials[0]
+            raws = run(function, [tuple(upstream)] if op.many else upstream, plan.keep(inputs, outputs), line.keywords)
+            for s, raw in zip(slots, raws if joint else (raws,), strict=True):
                 if raw is not None:
                     found[s] = sum_to(np.abs(raw), np.shape(inputs[s]))
-        except Exception:
+        except Exception:  # this input has no backward, or a user's formula raised
             continue
     return found
 
@@ -209,3 +196,8 @@ def _same_place(x: Array, pick: tuple[int, ...], shape: tuple[int, ...]) -> tupl
             (x.dtype.kind in "iu" and x.shape not in ((), shape)):
         return None
     return tuple([0 if n == 1 else i for i, n in zip(pick[lead:], x.shape, strict=True)])
+
+
+def _size(x: float) -> float:
+    """|x|, where nan is the largest of all."""
+    return math.inf if x != x else abs(x)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinygrad_zh.core import Line
-from tinygrad_zh.stepper.building.rule import Array, Rule, apart, raw_of, unit
+from tinygrad_zh.stepper.building.rule import Array, Rule, apart, raw_of
 
 LARGEST = 64
 
@@ -22,26 +23,18 @@ def jacobian(line: Line, slot: int) -> dict[str, Any] | None:
     if raw is None or not 0 < raw.size <= LARGEST:
         return None
     rule = Rule(line)
-    if not 0 < sum(dy.size for dy in rule.upstream) <= LARGEST:
+    if not 0 < rule.size <= LARGEST:
         return None
     with apart():
         try:
-            matrix = _rows(rule, slot, rule.arguments)
-            if not np.isfinite(matrix).all():
-                matrix = np.where(_rows(rule, slot, rule.ordinary()) == 0, 0, matrix)
+            matrix = rule.coefficients(lambda arguments: _rows(rule, slot, arguments))
         except Exception:  # a user's formula may raise anything
             return None
     return _packed(matrix)
 
 
-def _rows(rule: Rule, slot: int, arguments: list[Any]) -> Array:
-    rows = []
-    for k, dy in enumerate(rule.upstream):
-        units = [np.zeros_like(d) for d in rule.upstream]
-        for j in np.ndindex(dy.shape):
-            units[k] = unit(dy.shape, j, dy.dtype)
-            rows.append(np.ravel(rule.partial(slot, units, arguments)))
-    return np.array(rows, np.float64)
+def _rows(rule: Rule, slot: int, arguments: Sequence[Any]) -> Array:
+    return np.array([np.ravel(rule.row(slot, j, arguments)) for j in range(rule.size)], np.float64)
 
 
 def _packed(matrix: Array) -> dict[str, Any]:

@@ -5,21 +5,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_zh.core import Line
-from tinygrad_zh.stepper.building.rule import Array, Rule, apart, on_cpu, raw_of
+from tinygrad_zh.stepper.building.rule import Array, Rule, apart, flat, on_cpu, raw_of
 
 LARGEST = 1 << 16
 """Elements of all the inputs and outputs: an op with more is not run again for a check."""
-STEPS = (2.0**-17, 2.0**-23, 2.0**-29)
-"""h relative to |x|: the first is ∛ε, where rounding and truncation are equal; the others are for near kinks."""
 BEND = 1e-3
 """f is straight enough where its two one-sided slopes differ by so little of them."""
 RESOLUTION = 1e-8
-"""A difference within what rounding explains counts as a relative error of this at most."""
+"""A difference within what rounding of the outputs explains counts as a relative error of this at most."""
 
 
 class Slopes(NamedTuple):
@@ -35,7 +34,7 @@ def numeric_check(line: Line, slot: int, pick: tuple[int, ...], value: float) ->
     """{"numeric", "error", "step"}, or {"why"} there is no such check: "kink", "discrete", "not finite", "too large".
 
     pick: an index of the raw partial; the input is perturbed as it was broadcast. error: |numeric − value| relative to
-    the sizes of the terms of that sum.
+    the sum of the terms' sizes, or to √ε of the largest upstream number, where the value cancels to less than that.
     """
     forward = line.info["forward"]
     if forward is None:
@@ -44,13 +43,15 @@ def numeric_check(line: Line, slot: int, pick: tuple[int, ...], value: float) ->
     x = inputs[slot]
     if not (isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", "") == "f"):
         return {"why": "discrete"}
-    if sum(np.size(a) for a in (*inputs, *on_cpu(tuple(forward.outputs)))) > LARGEST:
+    if sum(getattr(a, "size", 1) for a in (*inputs, *forward.outputs)) > LARGEST:
         return {"why": "too large"}
     rule = Rule(line)
     if not (np.isfinite(value) and all(np.isfinite(u).all() for u in rule.upstream)):
         return {"why": "not finite"}
     with apart():
-        return _checked(Along(forward, inputs, slot, pick, raw_of(line, slot).shape, rule), value)
+        raw = raw_of(line, slot)
+        least = float(np.finfo(raw.dtype).eps ** 0.5 * max(np.abs(u).max(initial=0) for u in rule.upstream))
+        return _checked(Along(forward, inputs, slot, pick, raw.shape, rule), value, least)
 
 
 class Along:
@@ -64,7 +65,7 @@ class Along:
         self.slot = slot
         self.pick = pick
         self.outputs = rule.outputs
-        self.upstream = np.concatenate([np.ravel(u).astype(np.float64) for u in rule.upstream])
+        self.upstream = flat(rule.upstream)
 
     def at(self, step: float) -> Array:
         """f(x + step · e), the outputs as one vector; nan where the op has none."""
@@ -76,7 +77,7 @@ class Along:
         except Exception:  # a user's formula may raise anything
             return np.full(self.upstream.size, np.nan)
         results = results if isinstance(results, tuple) else (results,)
-        return np.concatenate([np.ravel(results[k]).astype(np.float64) for k in self.outputs])
+        return flat(results[k] for k in self.outputs)
 
     def _keywords(self) -> dict[str, Any]:
         """The forward's keywords: generators anew, in the state they were in, and float64 for any floating dtype."""
@@ -85,21 +86,30 @@ class Along:
                 for k, v in self.forward.keywords.items()}
 
 
-def _checked(f: Along, value: float) -> dict[str, Any]:
+def _checked(f: Along, value: float, least: float) -> dict[str, Any]:
     here = f.at(0.0)
-    scale = max(1.0, 2.0 ** np.floor(np.log2(max(abs(f.x[f.pick]), 1e-300))))
-    before, finite = np.inf, False
-    for step in STEPS:
-        h = scale * step
+    before, finite = 0.0, False
+    for h in _steps(float(f.x[f.pick])):
         s = _slopes(f, here, h)
-        if not np.isfinite(s.bend):
+        if not math.isfinite(s.bend):
             continue
         finite = True
         if s.bend <= BEND * s.size + s.noise or s.bend <= before / 8:
-            size = max(abs(value), s.size, s.noise / RESOLUTION)
+            size = max(abs(value), s.size, s.noise / RESOLUTION, least)
             return {"numeric": s.central, "error": abs(s.central - value) / size if size else 0.0, "step": h}
         before = s.bend
     return {"why": "kink" if finite else "not finite"}
+
+
+def _steps(x: float) -> list[float]:
+    """∛ε, where rounding and truncation are equal, and smaller steps for where a kink or the domain's edge is near.
+
+    Powers of two, by which x ± h is rounded least.
+    """
+    exponent = math.frexp(x)[1]
+    scale = 2.0 ** max(0, exponent - 1)
+    steps = [scale * 2.0**-17, scale * 2.0**-23, scale * 2.0**-29]
+    return [*steps, 2.0 ** (exponent - 12)] if 0 < abs(x) < 2.0**-17 else steps
 
 
 def _slopes(f: Along, here: Array, h: float) -> Slopes:

@@ -10,7 +10,7 @@ them are upstream. So the numbers of R need no second table of formulas: the op'
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -27,38 +27,64 @@ class Rule:
     """The formula of a backward line, to be run on other upstream gradients.
 
     upstream: the gradients that it ran on, one for each output that it asks for. outputs: which outputs those are.
+    size: of all of them together, as one vector.
     """
 
     def __init__(self, line: Line) -> None:
         self.function = line.function
         self.keywords = line.keywords
         self.slots: tuple[int, ...] = line.info["slots"]
-        self.arguments = on_cpu(tuple(line.arguments))
+        self.arguments: Sequence[Any] = on_cpu(tuple(line.arguments))
         op = line.info["op"]
         plan = plan_for(op, self.slots[0], len(self.slots) if op.variadic else len(op.inputs))
         partial = next(partial for partial in plan.partials if partial.function is line.function)
         markers = [object() for _ in op.outputs]
         bound = partial.bind(markers, [None] * len(plan.saved))
-        self._places = [(i, markers.index(a)) for i, a in enumerate(bound) if a in markers]
+        self._joint = partial.joint
         self._many = op.many
-        if self._many:
-            self.upstream = [part for i, _ in self._places for part in self.arguments[i]]
-            self.outputs = list(range(len(self.upstream)))
-        else:
-            self.upstream = [self.arguments[i] for i, _ in self._places]
-            self.outputs = [output for _, output in self._places]
+        self._places = [i for i, a in enumerate(bound) if a in markers]
+        given = [self.arguments[i] for i in self._places]
+        self.upstream: Sequence[Array] = given[0] if op.many else given
+        self.outputs = range(len(self.upstream)) if op.many else [markers.index(bound[i]) for i in self._places]
+        self.size = sum(dy.size for dy in self.upstream)
 
-    def partial(self, slot: int, upstream: Sequence[Any], arguments: Sequence[Any] | None = None) -> Any:
+    def partial(self, slot: int, upstream: Sequence[Any], arguments: Sequence[Any]) -> Any:
         """∂L/∂(input slot), not yet summed over what was broadcast, for these upstream gradients."""
-        arguments = list(self.arguments if arguments is None else arguments)
+        arguments = list(arguments)
         for place, dy in zip(self._places, [tuple(upstream)] if self._many else upstream, strict=True):
-            arguments[place[0]] = dy
+            arguments[place] = dy
         raws = self.function(*arguments, **self.keywords)
-        return raws[self.slots.index(slot)] if type(raws) is tuple else raws
+        return raws[self.slots.index(slot)] if self._joint else raws
 
-    def ordinary(self) -> list[Any]:
-        """The arguments with ordinary numbers where they have nan or ±∞: 0 · nan is no coefficient."""
-        return [_ordinary(a) for a in self.arguments]
+    def row(self, slot: int, j: int, arguments: Sequence[Any]) -> Any:
+        """∂(output element j)/∂(input slot): the partial for the j-th unit upstream gradient."""
+        units = [np.zeros_like(dy) for dy in self.upstream]
+        k, index = self.place(j)
+        units[k][index] = 1
+        return self.partial(slot, units, arguments)
+
+    def place(self, j: int) -> tuple[int, tuple[int, ...]]:
+        """The j-th upstream number of all: which gradient it is in, and where."""
+        for k, dy in enumerate(self.upstream):
+            if j < dy.size:
+                return k, tuple(map(int, np.unravel_index(j, dy.shape)))
+            j -= dy.size
+        raise IndexError(f"there are {self.size} upstream numbers")
+
+    def coefficients(self, find: Callable[[Sequence[Any]], Array]) -> Array:
+        """What `find` reads off the arguments. Since 0 · nan is nan, a result that is not finite may yet not depend on
+        those of the arguments' numbers that are not: then it is the same for any numbers in their place.
+        """
+        found = find(self.arguments)
+        if np.isfinite(found).all():
+            return found
+        one, other = (find([_finite(a, stand_in) for a in self.arguments]) for stand_in in (0.7, 0.6))
+        return np.where(np.isfinite(found) | (one != other), found, one)
+
+
+def flat(arrays: Iterable[Any]) -> Array:
+    """The numbers of several arrays, one after the other, in float64."""
+    return np.concatenate([np.ravel(a).astype(np.float64) for a in arrays])
 
 
 def raw_of(line: Line, slot: int) -> Any:
@@ -87,16 +113,9 @@ def on_cpu(x: Any) -> Any:
     return move(x, "cpu") if hasattr(x, "__cuda_array_interface__") else x
 
 
-def unit(shape: tuple[int, ...], index: Any, dtype: Any) -> Array:
-    """Zeros, with a 1 at an index."""
-    e = np.zeros(shape, dtype)
-    e[index] = 1
-    return e
-
-
-def _ordinary(x: Any) -> Any:
+def _finite(x: Any, stand_in: float) -> Any:
     if isinstance(x, tuple):
-        return tuple([_ordinary(x_) for x_ in x])
+        return tuple([_finite(x_, stand_in) for x_ in x])
     if getattr(getattr(x, "dtype", None), "kind", "") == "f":
-        return np.where(np.isfinite(x), x, np.asarray(0.7, x.dtype))
+        return np.where(np.isfinite(x), x, np.asarray(stand_in, x.dtype))
     return x
