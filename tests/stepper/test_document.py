@@ -196,7 +196,8 @@ def test_the_statistics_are_of_the_whole_array_and_of_what_is_finite() -> None:
 def test_statistics_of_what_has_none() -> None:
     assert pack(np.full(100, np.nan), (0,), full=False)["mean"] == "nan"
     assert pack(np.full(100, 7.0), (0,), full=False)["histogram"]["counts"] == [100] + [0] * 15
-    assert pack(np.full(100, True), (0,), full=False)["mean"] == 1.0
+    assert pack(np.full((10, 10), True), (0, 0), full=False)["mean"] == 1.0
+    assert pack(np.arange(100).reshape(10, 10), (0, 0), full=False)["max"] == 99
     huge = pack(np.array([-1e308, 1e308] * 50), (0,), full=False)
     assert (huge["min"], huge["max"], huge["std"]) == (-1e308, 1e308, 1e308)
 

@@ -194,7 +194,7 @@ def test_an_optimizers_rule_is_a_step_a_parameter_and_begins_a_new_version() -> 
     assert data["tensors"][update["tensor"]]["name"] == "W"
     assert [data["arrays"][update[k]]["values"] for k in ("before", "gradient", "after")] == [[1, 2], [2, 4], [0, 0]]
     new = data["ops"][update["op"]]["outputs"][0]
-    assert (data["tensors"][new]["name"], data["tensors"][new]["role"]) == ("W₂", "parameter")
+    assert (data["tensors"][new]["name"], data["tensors"][new]["role"]) == ("W′", "parameter")
     assert data["tensors"][new]["previous"] == update["tensor"]
     gradient = data["ops"][update["op"]]["inputs"][1]
     assert (data["tensors"][gradient]["name"], data["tensors"][gradient]["role"]) == ("∂L/∂W", "gradient")
@@ -219,7 +219,7 @@ def test_an_assignment_of_plain_values_is_a_step() -> None:
         W.assign([5.0, 6.0])
     step = trace.document().steps[-1]
     assert step["phase"] == "assign"
-    assert trace.document().data["tensors"][step["tensor"]]["name"] == "W₂"
+    assert trace.document().data["tensors"][step["tensor"]]["name"] == "W′"
 
 
 def test_gradients_that_are_one_array_belong_each_to_its_own_leaf() -> None:
@@ -240,7 +240,7 @@ def test_the_steps_of_several_updates_use_the_new_versions() -> None:
             (W * W).sum().backward()
             optimizer.step()
     data = trace.document().data
-    assert [data["tensors"][s["tensor"]]["name"] for s in data["steps"] if s["phase"] == "update"] == ["W", "W₂", "W₃"]
+    assert [data["tensors"][s["tensor"]]["name"] for s in data["steps"] if s["phase"] == "update"] == ["W", "W′", "W″"]
     assert W.numpy().tolist() == [0.5]
 
 
@@ -396,3 +396,35 @@ def test_what_was_computed_before_is_an_input_with_a_gradient() -> None:
         F.sum(h * 2.0)
     entry = trace.document().data["tensors"][0]
     assert (entry["name"], entry["producer"], entry["gradient"]) == ("h", None, True)
+
+
+def test_versions_of_a_leaf_are_told_from_tensors_of_the_same_name() -> None:
+    w = leaf([1.0])
+    with tz.record() as trace:
+        for _ in range(4):
+            h = F.exp(w)
+            w.assign(h.detach())
+    data = trace.document().data
+    assert [t["name"] for t in data["tensors"]] == ["w", "w′", "w″", "w⁽³⁾", "w⁽⁴⁾"]
+    assert [t["previous"] for t in data["tensors"]] == [None, 0, 1, 2, 3]
+
+
+def test_what_an_optimizer_keeps_is_state_by_its_name() -> None:
+    W = leaf([1.0])
+    optimizer = tz.optim.Adam([W])
+    with tz.record() as trace:
+        (W * W).sum().backward()
+        optimizer.step()
+    data = trace.document().data
+    roles = {t["name"]: t["role"] for t in data["tensors"]}
+    assert {name: roles[name] for name in ("W", "m", "v", "t", "m′", "v′", "t′")} == {
+        "W": "parameter", "m": "state", "v": "state", "t": "state", "m′": "state", "v′": "state", "t′": "state"}
+    assert [data["ops"][s["op"]]["name"] for s in data["steps"] if s["phase"] == "update"] == ["Add", "Adam"]
+
+
+def test_running_statistics_are_assigned_in_steps_of_their_own() -> None:
+    layer = nn.BatchNorm(3)
+    with tz.record() as trace:
+        layer(np.ones((4, 3), np.float32))
+    data = trace.document().data
+    assert [data["tensors"][s["tensor"]]["role"] for s in data["steps"] if s["phase"] == "assign"] == ["state", "state"]

@@ -38,7 +38,10 @@ class Optimizer:
         self.weight_decay = not_negative("weight_decay", weight_decay)
         self.l1 = not_negative("l1", l1)
         self.state = [self.begin(p) for p in self.parameters]
-        self._rates = {p.dtype: leaf(np.zeros((), p.dtype)) for p in self.parameters}
+        for state in self.state:
+            for name, t in state.items():
+                t.name = name
+        self._rates = {p.dtype: leaf(np.zeros((), p.dtype), name="η") for p in self.parameters}
         self.lr = lr
 
     @property

@@ -74,14 +74,16 @@ def plain(said: Any, full: bool = False) -> Any:
         return {key: plain(value, full) for key, value in said.items()}
     if isinstance(said, list):
         return [plain(value, full) for value in said]
-    return number(float(said), full) if isinstance(said, float) else said
+    if isinstance(said, (float, bool)):  # NumPy's float64 is a float
+        return number(float(said) if isinstance(said, float) else said, full)
+    return said
 
 
 def statistics(values: np.ndarray[Any, Any]) -> dict[str, Any]:
     """Minimum, maximum, mean, deviation and histogram of what is finite, and how much is not."""
-    finite = values[np.isfinite(values)].astype(np.float64) if values.dtype.kind == "f" else values.astype(np.float64)
-    counts = {"nan": int(np.isnan(values).sum()), "inf": int(np.isinf(values).sum())} \
-        if values.dtype.kind == "f" else {"nan": 0, "inf": 0}
+    real = values.dtype.kind == "f"
+    counts = {"nan": int(np.isnan(values).sum()) if real else 0, "inf": int(np.isinf(values).sum()) if real else 0}
+    finite = values[np.isfinite(values)].astype(np.float64)
     if not finite.size:
         return counts | {"min": "nan", "max": "nan", "mean": "nan", "std": "nan",
                          "histogram": {"low": 0, "high": 0, "counts": [0] * BINS}}

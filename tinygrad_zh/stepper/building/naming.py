@@ -7,11 +7,15 @@ import linecache
 from functools import cache
 from typing import Any
 
+from tinygrad_zh import functional
+
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_FUNCTIONS = {name.replace("_", ""): name for name in functional.__all__}
 
 
 class Names:
-    """Each name once; a name that comes again is x₂, x₃, …"""
+    """Each name once; another tensor of the same name is x₂, x₃, …"""
 
     def __init__(self) -> None:
         self._times: dict[str, int] = {}
@@ -19,6 +23,16 @@ class Names:
     def fresh(self, name: str) -> str:
         times = self._times[name] = self._times.get(name, 0) + 1
         return name if times == 1 else f"{name}{str(times).translate(SUBSCRIPTS)}"
+
+
+def version(name: str, number: int) -> str:
+    """A leaf after its updates: W′, W″, W⁽³⁾, …"""
+    return name + ("", "′", "″")[number] if number < 3 else f"{name}⁽{str(number).translate(SUPERSCRIPTS)}⁾"
+
+
+def name_of_op(op: str) -> str:
+    """What a result is called that the program gives no name: the function that computed it."""
+    return _FUNCTIONS.get(op.lower(), op.lower())
 
 
 def targets(where: tuple[str, int, str] | None) -> tuple[tuple[int, int], tuple[str, ...]]:

@@ -20,7 +20,7 @@ from tinygrad_zh.stepper.building import explaining, hints
 from tinygrad_zh.stepper.building.arrays import Arrays, largest, plain
 from tinygrad_zh.stepper.building.failing import Failure, failure
 from tinygrad_zh.stepper.building.modules import Modules
-from tinygrad_zh.stepper.building.naming import targets
+from tinygrad_zh.stepper.building.naming import name_of_op, targets
 from tinygrad_zh.stepper.building.sources import Sources
 from tinygrad_zh.stepper.building.tensors import Tensors
 
@@ -62,8 +62,6 @@ class Builder:
             for name in ("element", "check", "jacobian"):
                 if step.get(name):
                     step[name] = plain(step[name], self.arrays.full)
-        for entry in self.tensors.entries:
-            del entry["base"]
         device = next((entry.info["tensor"].device for entry in self.tape.of("seed")), "cpu")
         return {
             "schema": "tinygrad_zh.trace/1",
@@ -86,7 +84,7 @@ class Builder:
         module = self.modules.current(len(info["modules"]), cls.__name__, shapes)
         count = len(line.outputs) if cls.many else len(cls.outputs)
         names: tuple[str, ...] = self._result_names.get(id(line), ())
-        names = names if len(names) == count else (cls.__name__.lower(),) * count
+        names = names if len(names) == count else (name_of_op(cls.__name__),) * count
         learns = cls.backwards and info["grad"] and any(self.tensors.entries[t]["gradient"] for t in inputs)
         outputs = [self.tensors.result(line, k, names[k], op, bool(learns) and (cls.many or cls.upstream[k]),
                                        id(line.outputs[k]) in self._assigned) for k in range(count)]
@@ -142,7 +140,7 @@ class Builder:
         by = self.tensors.of_array(new)
         rule = None if by is None else self.tensors.entries[by]["producer"]
         tensor = self.tensors.assigned(line.info["tensor"], old, new)
-        shown = line.info["tensor"].source is not None or self.tensors.entries[tensor]["role"] == "state"
+        shown = line.info["tensor"].source is not None or id(old) in self.modules.tensors
         if shown and rule not in self._updates:  # an optimizer's rate and counters are its own affair
             pick = largest(new)
             self.steps.append({"phase": "assign", "tensor": tensor, "before": self.arrays.add(old, pick),

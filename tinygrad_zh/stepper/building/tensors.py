@@ -10,7 +10,7 @@ from tinygrad_zh.core.tape import Line, Tape
 from tinygrad_zh.core.tensor import Accumulator
 from tinygrad_zh.stepper.building.arrays import Arrays, largest
 from tinygrad_zh.stepper.building.modules import Modules
-from tinygrad_zh.stepper.building.naming import Names
+from tinygrad_zh.stepper.building.naming import Names, version
 
 
 class Tensors:
@@ -22,6 +22,8 @@ class Tensors:
         self.names = Names()
         self._leaves: dict[int, int] = {}  # the id of a leaf's Accumulator -> its present version
         self._results: dict[tuple[int, int], int] = {}  # (the id of the line that made it, which output)
+        self._versions: dict[int, tuple[str, int]] = {}  # an updated leaf -> its first name, how often it was updated
+        self._states = {id(line.arguments[0]) for line in tape.of("assign") if line.info["tensor"].source is None}
         self._values: dict[int, int] = {}  # the id of an array -> the tensor that has it
         self._gradients: dict[int, dict[int, Any]] = {}  # the id of an array -> the tensors whose gradient it is
         self._arrays_of: list[Any] = []  # an id stands for its array only as long as that lives
@@ -86,52 +88,52 @@ class Tensors:
     def assigned(self, tensor: Any, old: Any, new: Any) -> int:
         """The version of a leaf that begins with an assignment: the result that was assigned, where there is one."""
         before = self.input(tensor.source, old)
-        entry, after = self.entries[before], self._values.get(id(new))
+        after = self._values.get(id(new))
         if after is None or self.entries[after]["producer"] is None:
             after = self._add(new, "", "parameter", False)
-        base = entry["base"]
-        self.entries[after] |= {"name": self.names.fresh(base), "base": base, "role": entry["role"],
-                                "gradient": entry["gradient"], "previous": before}
+        self.entries[after] |= {"role": self.entries[before]["role"], "gradient": self.entries[before]["gradient"]}
+        self._next_version(before, after)
         if tensor.source is not None:
             self._leaves[id(tensor.source)] = after
         return after
 
+    def _next_version(self, before: int, after: int) -> None:
+        name, number = self._versions.get(before, (self.entries[before]["name"], 0))
+        self._versions[after] = name, number + 1
+        self.entries[after] |= {"name": version(name, number + 1), "previous": before}
+
     def _leaf(self, source: Accumulator, array: Any, role: str) -> int:
-        found = self._leaves.get(id(source))
-        if found is not None and self._arrays_of[found] is array:
-            return found
-        name = self._name(array, id(source), role)
-        found = self._add(array, self.names.fresh(name), "parameter", True, previous=found)
-        self.entries[found]["base"] = name
+        before = self._leaves.get(id(source))
+        if before is not None and self._arrays_of[before] is array:
+            return before
+        found = self._add(array, "", "parameter", True)
         self._leaves[id(source)] = found
+        if before is None:
+            self.entries[found]["name"] = self.names.fresh(self._name(array, id(source), role))
+        else:  # it was assigned where nobody recorded
+            self._next_version(before, found)
         return found
 
     def _constant(self, array: Any, role: str) -> int:
         if not hasattr(array, "dtype"):
-            label = _short(array)
-            return self._add(np.asarray(array) if isinstance(array, (bool, int, float)) else None, label, "constant",
-                             False)
-        path = self.modules.tensors.get(id(array))
-        name = self._name(array, id(array), role)
-        kind = "state" if path else "input" if array.ndim else "constant"
-        found = self._add(array, self.names.fresh(name), kind, False)
-        self.entries[found]["base"] = name
-        return found
+            number = np.asarray(array) if isinstance(array, (bool, int, float)) else None
+            return self._add(number, _short(array), "constant", False)
+        kept = id(array) in self.modules.tensors or id(array) in self._states
+        kind = "state" if kept else "input" if array.ndim else "constant"
+        return self._add(array, self.names.fresh(self._name(array, id(array), role)), kind, False)
 
     def _name(self, array: Any, key: int, otherwise: str) -> str:
         leaf = self.tape.leaves.get(id(array))
         given = leaf.name if leaf is not None else None
         return given or self.modules.tensors.get(key) or self.tape.names.get(id(array)) or otherwise
 
-    def _add(self, array: Any, name: str, role: str, gradient: bool, producer: int | None = None,
-             previous: int | None = None) -> int:
+    def _add(self, array: Any, name: str, role: str, gradient: bool, producer: int | None = None) -> int:
         found = len(self.entries)
         shape = list(getattr(array, "shape", ()))
         self.entries.append({
             "name": name, "role": role, "shape": shape, "dtype": str(getattr(array, "dtype", "")),
             "gradient": gradient, "producer": producer, "uses": [],
-            "value": None if array is None else self.arrays.add(array, largest(array)), "previous": previous,
-            "base": name,
+            "value": None if array is None else self.arrays.add(array, largest(array)), "previous": None,
         })  # fmt: skip
         self._arrays_of.append(array)
         if array is not None and role != "gradient":
