@@ -10,7 +10,7 @@ class Modules:
 
     def __init__(self) -> None:
         self.calls: list[dict[str, Any]] = []
-        self.tensors: dict[int, str] = {}  # the id of a tensor's source, or of its array -> its path
+        self.tensors: dict[int, str] = {}  # the id of a parameter or a state -> its path
         self._paths: dict[int, str] = {}
         self._stack: list[int] = []
         self._inside: list[list[Any]] = []  # what happened in each call: ops by name and shape, calls by block
@@ -21,7 +21,7 @@ class Modules:
             for path, part in module.named_modules():
                 self._paths.setdefault(id(part), path)
             for path, tensor in module.named_tensors():
-                self.tensors.setdefault(id(tensor.array if tensor.source is None else tensor.source), path)
+                self.tensors.setdefault(id(tensor), path)
         parent = self._stack[-1] if self._stack else None
         self._stack.append(len(self.calls))
         self._inside.append([])

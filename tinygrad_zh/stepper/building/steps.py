@@ -140,7 +140,7 @@ class Builder:
         by = self.tensors.of_array(new)
         rule = None if by is None else self.tensors.entries[by]["producer"]
         tensor = self.tensors.assigned(line.info["tensor"], old, new)
-        shown = line.info["tensor"].source is not None or id(old) in self.modules.tensors
+        shown = line.info["tensor"].source is not None or id(line.info["tensor"]) in self.modules.tensors
         if shown and rule not in self._updates:  # an optimizer's rate and counters are its own affair
             pick = largest(new)
             self.steps.append({"phase": "assign", "tensor": tensor, "before": self.arrays.add(old, pick),

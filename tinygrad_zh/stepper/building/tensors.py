@@ -109,7 +109,7 @@ class Tensors:
         found = self._add(array, "", "parameter", True)
         self._leaves[id(source)] = found
         if before is None:
-            self.entries[found]["name"] = self.names.fresh(self._name(array, id(source), role))
+            self.entries[found]["name"] = self.names.fresh(self._name(array, role))
         else:  # it was assigned where nobody recorded
             self._next_version(before, found)
         return found
@@ -118,14 +118,18 @@ class Tensors:
         if not hasattr(array, "dtype"):
             number = np.asarray(array) if isinstance(array, (bool, int, float)) else None
             return self._add(number, _short(array), "constant", False)
-        kept = id(array) in self.modules.tensors or id(array) in self._states
+        kept = self.path(array) is not None or id(array) in self._states
         kind = "state" if kept else "input" if array.ndim else "constant"
-        return self._add(array, self.names.fresh(self._name(array, id(array), role)), kind, False)
+        return self._add(array, self.names.fresh(self._name(array, role)), kind, False)
 
-    def _name(self, array: Any, key: int, otherwise: str) -> str:
+    def path(self, array: Any) -> str | None:
+        """Where in a model the leaf is that had this array, if it is a part of one."""
+        return self.modules.tensors.get(id(self.tape.leaves.get(id(array))))
+
+    def _name(self, array: Any, otherwise: str) -> str:
         leaf = self.tape.leaves.get(id(array))
         given = leaf.name if leaf is not None else None
-        return given or self.modules.tensors.get(key) or self.tape.names.get(id(array)) or otherwise
+        return given or self.path(array) or self.tape.names.get(id(array)) or otherwise
 
     def _add(self, array: Any, name: str, role: str, gradient: bool, producer: int | None = None) -> int:
         found = len(self.entries)
