@@ -7,4 +7,4 @@ from pathlib import Path
 
 from tinygrad_zh.documents.gallery.page import FILE, write
 
-write(*map(Path, sys.argv[1:2] or [FILE]))
+write(Path(sys.argv[1]) if len(sys.argv) > 1 else FILE)

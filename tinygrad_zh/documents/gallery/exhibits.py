@@ -66,7 +66,9 @@ def attention() -> Callable[[], None]:
     WQ, WK, WV = drawn(3, 3), drawn(3, 3), drawn(3, 3)
 
     def run() -> None:
-        Q, K, V = x @ WQ, x @ WK, x @ WV
+        Q = x @ WQ
+        K = x @ WK
+        V = x @ WV
         S = Q @ K.T / 3**0.5
         P = F.softmax(S)
         Y = P @ V

@@ -38,7 +38,7 @@ def document(name: str) -> dict[str, Any]:
 
 def entrance() -> Extra:
     """The page's first view: what to look for in each exhibit, in both languages."""
-    cards = [{"title": title(name), "look": both(lambda name=name: text(f"gallery.{name}.look"))} for name in EXHIBITS]
+    cards = [{"title": title(name), "look": look(name)} for name in EXHIBITS]
     texts = {"gallery.title": both(lambda: text("gallery.title")),
              "gallery.introduction": both(lambda: text("gallery.introduction")),
              "gallery.open": both(lambda: text("gallery.open"))}
@@ -48,6 +48,10 @@ def entrance() -> Extra:
 
 def title(name: str) -> Both:
     return both(lambda: text(f"gallery.{name}.title"))
+
+
+def look(name: str) -> Both:
+    return both(lambda: text(f"gallery.{name}.look"))
 
 
 def both(say: Callable[[], str]) -> Both:
