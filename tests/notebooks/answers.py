@@ -22,6 +22,30 @@ ANSWERS = {
     return x.T @ (dr @ w) + dr.T @ (x @ w)
 """,
     },
+    "02": {
+        "exp": """\
+    y = np.exp(a.value)
+    return tape.write("exp", y, (a, lambda dy: dy * y))
+""",
+        "divide": """\
+    rules = (a, lambda dy: dy / b.value), (b, lambda dy: -dy * a.value / b.value**2)
+    return tape.write("divide", a.value / b.value, *rules)
+""",
+        "transpose": """\
+    return tape.write("transpose", a.value.T, (a, lambda dy: dy.T))
+""",
+        "log_sum_exp": """\
+    e = np.exp(a.value)
+    s = e.sum(axis=1, keepdims=True)
+    return tape.write("log_sum_exp", np.log(s[:, 0]), (a, lambda dy: dy[:, None] * e / s))
+""",
+        "softsign_backward": """\
+    return dy * (1 - np.abs(y)) ** 2
+""",
+        "additions": """\
+    return sum(line.kind == "accumulate" for line in trace)
+""",
+    },
     "04": {
         "extrapolated": """\
     return 2 * narrow - wide
@@ -125,6 +149,30 @@ MISTAKES = {
 """,
         "gradient_of_tied": """\
     return x.T @ (dr @ w)
+""",
+    },
+    "02": {
+        "exp": """\
+    y = np.exp(a.value)
+    return tape.write("exp", y, (a, lambda dy: y))
+""",
+        "divide": """\
+    rules = (a, lambda dy: dy / b.value), (b, lambda dy: dy * a.value / b.value**2)
+    return tape.write("divide", a.value / b.value, *rules)
+""",
+        "transpose": """\
+    return tape.write("transpose", a.value.T, (a, lambda dy: dy))
+""",
+        "log_sum_exp": """\
+    e = np.exp(a.value)
+    s = e.sum(axis=1, keepdims=True)
+    return tape.write("log_sum_exp", np.log(s[:, 0]), (a, lambda dy: dy[:, None] / s))
+""",
+        "softsign_backward": """\
+    return dy / (1 + np.abs(y)) ** 2
+""",
+        "additions": """\
+    return sum(line.kind == "backward" for line in trace)
 """,
     },
     "04": {
