@@ -343,7 +343,7 @@ def _result_names(tape: Tape) -> dict[int, tuple[str, ...]]:
 
 
 def _with_next(lines: list[Line]) -> Iterator[tuple[Line, Line | None]]:
-    return zip_longest(lines, lines[1:])  # type: ignore[arg-type]
+    return zip_longest(lines, lines[1:])
 
 
 def _place(line: Line) -> Any:
