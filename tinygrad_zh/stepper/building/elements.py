@@ -1,4 +1,4 @@
-"""One element written out: the terms that a gradient's number is the sum of, the inputs that a result depends on.
+"""One element of a gradient written out: the terms that it is the sum of.
 
     raw[i] = Σⱼ c[j] · dy[j],   c[j] = ∂raw[i] / ∂dy[j] = ∂y[j] / ∂x[i]
 
@@ -15,15 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_zh.core import Line, Tensor, grad, sum_to
+from tinygrad_zh.core import Line, Tensor, grad
 from tinygrad_zh.core.tensor import Accumulator
-from tinygrad_zh.stepper.building.rule import Array, Rule, apart, flat, on_cpu, plan_for, raw_of
+from tinygrad_zh.stepper.building.rule import Array, Rule, apart, flat, on_cpu, raw_of
 
 TERMS = 8
 """As many terms are written out; the others are one number."""
 FEW = 64
 """For so few upstream numbers a formula that does not run on Tensors is run once for each."""
-TINY = 1e-30
 
 
 # ---- backward
@@ -68,7 +67,7 @@ def _by_units(rule: Rule, slot: int, pick: tuple[int, ...], arguments: Sequence[
     """raw[pick] for each unit upstream gradient."""
     if rule.size > FEW:
         raise ValueError(f"{rule.size} upstream numbers are too many to go one by one")
-    return np.array([float(rule.row(slot, j, arguments)[pick]) for j in range(rule.size)])
+    return np.array([float(row[pick]) for row in rule.rows(slot, arguments)])
 
 
 def _adds_up(terms: Array, value: float, dtype: Any) -> bool:
@@ -123,81 +122,3 @@ def sum_element(raw: Any, contribution: Any, pick: tuple[int, ...]) -> dict[str,
         return 0, tuple([i + o for i, o in zip(start, offset, strict=True)])
 
     return _written(pick, float(contribution[pick]), np.ones(added.size), flat([added]), place, np.arange(added.size))
-
-
-# ---- forward and update
-
-
-def forward_element(line: Line, pick: tuple[int, ...], output: int = 0) -> dict[str, Any] | None:
-    """The elements of the inputs that output[pick] depends on, those that matter most.
-
-    What has a backward answers by it, run on a unit upstream gradient; for any other input it is the element at the
-    same place, where the shapes say which that is.
-    """
-    outputs = on_cpu(tuple(line.outputs))
-    y, found = outputs[output], []
-    if not y.size:
-        return None
-    with apart():
-        slopes = _slopes(line, output, pick, outputs)
-    for slot, x in enumerate(on_cpu(tuple(line.arguments))):
-        if not hasattr(x, "shape") and not isinstance(x, (int, float)):
-            continue
-        x = np.asarray(x)
-        slope = slopes.get(slot, np.zeros(x.shape))
-        places = [tuple(i) for i in np.argwhere(slope)]
-        same = _same_place(x, pick, y.shape)
-        if not places and same is not None:
-            places, slope = [same], np.broadcast_to(1.0, x.shape)
-        found += [(_size(float(slope[i]) * float(x[i])), slot, i, x[i].item()) for i in places]
-    shown = sorted(sorted(found, key=lambda f: -f[0])[:TERMS], key=lambda f: f[1:3])
-    return {"index": [int(i) for i in pick], "value": y[pick].item(),
-            "inputs": [{"slot": slot, "index": [int(j) for j in i], "value": v} for _, slot, i, v in shown],
-            "more": len(found) - len(shown)}
-
-
-def _slopes(line: Line, output: int, pick: tuple[int, ...], outputs: tuple[Any, ...]) -> dict[int, Array]:
-    """|∂output[pick]/∂x| of each input that has a backward, in the input's shape.
-
-    An exact 0 among the inputs counts as a tiny number here: y = a · b depends on a where b is 0 too.
-    """
-    op = line.info["op"]
-    inputs = tuple([_no_zeros(x) for x in on_cpu(tuple(line.arguments))])
-    upstream = [np.zeros(y.shape) for y in (outputs if op.many else outputs[: len(op.outputs)])]
-    upstream[output][pick] = 1
-    found: dict[int, Array] = {}
-    for slot in range(len(inputs)):
-        if slot in found:
-            continue
-        try:
-            plan = plan_for(op, slot, len(inputs))
-            function, slots, _, run, _, joint = plan.partials[0]
-            raws = run(function, [tuple(upstream)] if op.many else upstream, plan.keep(inputs, outputs), line.keywords)
-            for s, raw in zip(slots, raws if joint else (raws,), strict=True):
-                if raw is not None:
-                    found[s] = sum_to(np.abs(raw), np.shape(inputs[s]))
-        except Exception:  # this input has no backward, or a user's formula raised
-            continue
-    return found
-
-
-def _no_zeros(x: Any) -> Any:
-    if isinstance(x, float):
-        return x or TINY
-    if getattr(getattr(x, "dtype", None), "kind", "") == "f":
-        return np.where(x == 0, TINY, x.astype(np.float64))
-    return x
-
-
-def _same_place(x: Array, pick: tuple[int, ...], shape: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Where x, broadcast to a shape, has the element at an index of that shape."""
-    lead = len(shape) - x.ndim
-    if lead < 0 or any(n not in (1, m) for n, m in zip(x.shape, shape[lead:], strict=True)) or \
-            (x.dtype.kind in "iu" and x.shape not in ((), shape)):
-        return None
-    return tuple([0 if n == 1 else i for i, n in zip(pick[lead:], x.shape, strict=True)])
-
-
-def _size(x: float) -> float:
-    """|x|, where nan is the largest of all."""
-    return math.inf if x != x else abs(x)

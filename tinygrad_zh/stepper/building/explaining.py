@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tinygrad_zh.stepper.building.elements import explain_backward, forward_element, sum_element
+from tinygrad_zh.stepper.building.dependence import forward_element
+from tinygrad_zh.stepper.building.elements import explain_backward, sum_element
 from tinygrad_zh.stepper.building.jacobians import jacobian
 from tinygrad_zh.stepper.building.numeric import numeric_check
 

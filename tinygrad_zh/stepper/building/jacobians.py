@@ -34,7 +34,7 @@ def jacobian(line: Line, slot: int) -> dict[str, Any] | None:
 
 
 def _rows(rule: Rule, slot: int, arguments: Sequence[Any]) -> Array:
-    return np.array([np.ravel(rule.row(slot, j, arguments)) for j in range(rule.size)], np.float64)
+    return np.array([np.ravel(row).astype(np.float64) for row in rule.rows(slot, arguments)])
 
 
 def _packed(matrix: Array) -> dict[str, Any]:

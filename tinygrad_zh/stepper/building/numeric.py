@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_zh.core import Line
-from tinygrad_zh.stepper.building.rule import Array, Rule, apart, flat, on_cpu, raw_of
+from tinygrad_zh.stepper.building.rule import Array, Rule, apart, flat, is_floating, on_cpu, raw_of
 
 LARGEST = 1 << 16
 """Elements of all the inputs and outputs: an op with more is not run again for a check."""
@@ -41,7 +41,7 @@ def numeric_check(line: Line, slot: int, pick: tuple[int, ...], value: float) ->
         return {"why": "too large"}
     inputs = on_cpu(tuple(forward.arguments))
     x = inputs[slot]
-    if not (isinstance(x, float) or getattr(getattr(x, "dtype", None), "kind", "") == "f"):
+    if not is_floating(x):
         return {"why": "discrete"}
     if sum(getattr(a, "size", 1) for a in (*inputs, *forward.outputs)) > LARGEST:
         return {"why": "too large"}
@@ -123,7 +123,7 @@ def _slopes(f: Along, here: Array, h: float) -> Slopes:
 def _double(x: Any) -> Any:
     if isinstance(x, tuple):
         return tuple([_double(x_) for x_ in x])
-    return x.astype(np.float64) if getattr(getattr(x, "dtype", None), "kind", "") == "f" else x
+    return x.astype(np.float64) if is_floating(x) else x
 
 
 def _double_dtype(keyword: Any) -> Any:

@@ -56,12 +56,14 @@ class Rule:
         raws = self.function(*arguments, **self.keywords)
         return raws[self.slots.index(slot)] if self._joint else raws
 
-    def row(self, slot: int, j: int, arguments: Sequence[Any]) -> Any:
-        """∂(output element j)/∂(input slot): the partial for the j-th unit upstream gradient."""
-        units = [np.zeros_like(dy) for dy in self.upstream]
-        k, index = self.place(j)
-        units[k][index] = 1
-        return self.partial(slot, units, arguments)
+    def rows(self, slot: int, arguments: Sequence[Any]) -> Iterator[Any]:
+        """∂(output element j)/∂(input slot) for every j: the partial for each unit upstream gradient."""
+        units = [np.zeros(dy.shape, dy.dtype) for dy in self.upstream]
+        for numbers in [dy.reshape(-1) for dy in units]:
+            for j in range(numbers.size):
+                numbers[j] = 1
+                yield self.partial(slot, units, arguments)
+                numbers[j] = 0
 
     def place(self, j: int) -> tuple[int, tuple[int, ...]]:
         """The j-th upstream number of all: which gradient it is in, and where."""
@@ -106,6 +108,11 @@ def apart() -> Iterator[None]:
         yield
 
 
+def is_floating(x: Any) -> bool:
+    """Whether x is an array of floating numbers."""
+    return hasattr(x, "dtype") and x.dtype.kind == "f"
+
+
 def on_cpu(x: Any) -> Any:
     """Arrays of a GPU copied here, also inside of tuples; everything else as it is."""
     if isinstance(x, tuple):
@@ -116,6 +123,6 @@ def on_cpu(x: Any) -> Any:
 def _finite(x: Any, stand_in: float) -> Any:
     if isinstance(x, tuple):
         return tuple([_finite(x_, stand_in) for x_ in x])
-    if getattr(getattr(x, "dtype", None), "kind", "") == "f":
+    if is_floating(x):
         return np.where(np.isfinite(x), x, np.asarray(stand_in, x.dtype))
     return x
