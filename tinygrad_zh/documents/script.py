@@ -15,6 +15,7 @@ from tinygrad_zh.i18n import text
 from tinygrad_zh.stepper import Trace
 
 STEPS = 5000
+SILENT = ("enter", "leave", "read", "accumulate", "gradient")  # lines that are no steps of their own
 MEMORY = 2**30  # bytes of results on a tape, after which a program is stopped too
 
 
@@ -32,8 +33,8 @@ class BoundedTrace(Trace):
     def write(self, kind: str, function: Any, arguments: Any, keywords: Any, outputs: Any, **info: Any) -> Line:
         if (self.left <= 0 or self.memory <= 0) and kind != "error":
             raise Enough
-        if kind not in ("enter", "leave", "read"):
-            self.left -= 1
+        if kind not in SILENT:
+            self.left -= max(len(outputs), 1)
             self.memory -= sum(getattr(output, "nbytes", 0) for output in outputs)
         return super().write(kind, function, arguments, keywords, outputs, **info)
 

@@ -129,8 +129,8 @@ def _show(document: Document, arguments: argparse.Namespace) -> None:
     first = _first(document, arguments.at)
     if arguments.html is not None:
         document.save_html(arguments.html)
-        place = arguments.html.resolve().as_uri()
-        print(text("cli.step.page", address=f"{place}#step={first}" if first else place))
+        if first:
+            print(text("cli.step.page", address=f"{arguments.html.resolve().as_uri()}#step={first}"))
     if arguments.json is not None:
         document.write(arguments.json)
         print(text("train.written", files=arguments.json))
