@@ -429,3 +429,37 @@ def test_running_statistics_are_updated_in_steps_of_their_own() -> None:
     data = trace.document().data
     updated = [data["tensors"][s["tensor"]] for s in data["steps"] if s["phase"] == "update"]
     assert [(t["name"], t["role"]) for t in updated] == [("running_mean", "state"), ("running_var", "state")]
+
+
+def test_an_update_is_no_use_that_a_gradient_comes_back_from() -> None:
+    W = leaf([1.0, 2.0])
+    with tz.record() as trace:
+        (dW,) = tz.grad(F.exp(W).sum(), W)
+        with tz.no_grad():
+            W.assign(W - 0.5 * dW)
+    assert trace.document().data["tensors"][0]["uses"] == [[0, 0]]
+
+
+def test_names_of_several_expressions_in_one_statement_in_a_loop_and_in_place() -> None:
+    x = leaf(np.eye(2))
+    with tz.record() as trace:
+        Q, K = x @ x, F.tanh(x * 2.0)
+        for _ in range(2):
+            Q = F.tanh(Q)
+        Q += K
+        loss = F.cross_entropy(Q, np.array([0, 1]))
+        if (half := loss * 0.123456789).item():
+            half.exp()
+    results = [t["name"] for t in trace.document().data["tensors"] if t["role"] in ("result", "constant")]
+    assert results == ["Q", "2.0", "mul", "K", "Q₂", "Q₃", "Q₄", "cross_entropy", "loss", "0.12346", "half", "exp"]
+
+
+def test_a_gradient_that_is_taken_twice_is_one_tensor() -> None:
+    W = leaf([3.0, 4.0])
+    with tz.record() as trace:
+        (W * W).sum().backward()
+        tz.optim.clip_grad_norm([W], 1.0)
+        tz.optim.SGD([W], lr=1.0, weight_decay=0.1).step()
+    names = [t["name"] for t in trace.document().data["tensors"] if t["role"] == "gradient"]
+    assert len(names) == len(set(names))
+    assert names[0] == "∂L/∂W"

@@ -91,7 +91,8 @@ class Tape(list[Line]):
             recorded = type(source) is tuple and source[0].line is not None
             if hasattr(array, "dtype") and not recorded and id(array) not in self.names:
                 self.names[id(array)] = name_of(x, frame)
-        return self.write("forward", op.forward, arrays, attributes, outputs, op=op, where=_where(frame),
+        at = None if frame is None else (frame.f_code, frame.f_lasti)
+        return self.write("forward", op.forward, arrays, attributes, outputs, op=op, where=_where(frame), at=at,
                           modules=tuple(self.modules), sources=tuple(map(recorded_source, inputs)),
                           grad=MODE.get().grad, states=states, seconds=seconds)
 

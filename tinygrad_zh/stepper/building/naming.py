@@ -1,13 +1,19 @@
-"""What the user's program calls a result: the target of the assignment that its last op belongs to."""
+"""What the user's program calls a result: the name that the expression is bound to in which the op ran."""
 
 from __future__ import annotations
 
 import ast
 import linecache
+from collections.abc import Iterator, Sequence
 from functools import cache
+from itertools import zip_longest
+from types import CodeType
 from typing import Any
 
 from tinygrad_zh import functional
+from tinygrad_zh.core.tape import Line
+
+Position = tuple[int | None, int | None, int | None, int | None]
 
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
@@ -35,34 +41,59 @@ def name_of_op(op: str) -> str:
     return _FUNCTIONS.get(op.lower(), op.lower())
 
 
-def targets(where: tuple[str, int, str] | None) -> tuple[tuple[int, int], tuple[str, ...]]:
-    """The statement (its first and last line) that the line belongs to, and the names that it assigns to."""
-    return ((0, 0), ()) if where is None else _statements(where[0]).get(where[1], ((where[1], where[1]), ()))
+def result_names(lines: Sequence[Line]) -> dict[int, tuple[str, ...]]:
+    """{the id of a forward line: the names that its results are bound to}.
+
+    All ops of one expression (a layer's, a loss's) were called from one place in the program; the last of them has
+    the value that the expression had. In a loop the place comes again, and so does the first op that ran there.
+    """
+    found: dict[int, tuple[str, ...]] = {}
+    first: Line | None = None
+    for line, after in zip_longest(lines, lines[1:]):
+        first = first or line
+        if after is None or after.info["at"] != line.info["at"] or after.info["op"] is first.info["op"]:
+            names = _bound_at(line.info["at"])
+            if names:
+                found[id(line)] = names
+            first = None
+    return found
+
+
+def _bound_at(at: tuple[CodeType, int] | None) -> tuple[str, ...]:
+    """The names that the expression at this place of the program is bound to."""
+    return () if at is None else _bindings(at[0].co_filename).get(_positions(at[0])[at[1] // 2], ())
 
 
 @cache
-def _statements(path: str) -> dict[int, tuple[tuple[int, int], tuple[str, ...]]]:
-    """{line: its innermost simple statement and the names that it binds}"""
+def _positions(code: CodeType) -> tuple[Position, ...]:
+    """Of each instruction: first line, last line, first column, last column."""
+    return tuple(code.co_positions())
+
+
+@cache
+def _bindings(path: str) -> dict[Position, tuple[str, ...]]:
+    """{the position of an expression: the names that an assignment binds to its value}"""
     try:
         tree = ast.parse("".join(linecache.getlines(path)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # a notebook's cell with magics, a damaged file
         return {}
-    found: dict[int, tuple[tuple[int, int], tuple[str, ...]]] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.AugAssign, ast.Return, ast.Expr)):
-            first, last = node.lineno, node.end_lineno or node.lineno
-            for line in range(first, last + 1):
-                found[line] = (first, last), _bound(node)
-    return found
+    return {_position(expression): names for node in ast.walk(tree) for expression, names in _bound_by(node)}
 
 
-def _bound(node: Any) -> tuple[str, ...]:
-    if isinstance(node, ast.Assign) and len(node.targets) == 1:
-        target = node.targets[0]
-    elif isinstance(node, (ast.AnnAssign, ast.AugAssign)):
-        target = node.target
-    else:
-        return ()
-    parts = target.elts if isinstance(target, ast.Tuple) else [target]
+def _bound_by(node: Any) -> Iterator[tuple[Any, tuple[str, ...]]]:
+    if isinstance(node, ast.AugAssign) and isinstance(node.target, ast.Name):
+        yield node, (node.target.id,)
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    value = getattr(node, "value", None)
+    if value is None or len(targets) != 1 or not isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+        return
+    parts = targets[0].elts if isinstance(targets[0], ast.Tuple) else targets
     names = [part.id if isinstance(part, ast.Name) else "" for part in parts]
-    return tuple(names) if all(names) else ()
+    if all(names):
+        yield value, tuple(names)
+    if isinstance(value, ast.Tuple) and len(value.elts) == len(names):
+        yield from ((element, (name,)) for element, name in zip(value.elts, names, strict=True) if name)
+
+
+def _position(node: Any) -> Position:
+    return node.lineno, node.end_lineno, node.col_offset, node.end_col_offset

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import inspect
 import platform
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from itertools import zip_longest
 from typing import Any
 
 import numpy as np
@@ -20,7 +18,7 @@ from tinygrad_zh.stepper.building import explaining, hints
 from tinygrad_zh.stepper.building.arrays import Arrays, largest, plain
 from tinygrad_zh.stepper.building.failing import Failure, failure
 from tinygrad_zh.stepper.building.modules import Modules
-from tinygrad_zh.stepper.building.naming import name_of_op, targets
+from tinygrad_zh.stepper.building.naming import name_of_op, result_names
 from tinygrad_zh.stepper.building.sources import Sources
 from tinygrad_zh.stepper.building.tensors import Tensors
 
@@ -47,7 +45,7 @@ class Builder:
         self._skipped: set[int] = set()
         self._updates: set[int | None] = set()
         self._assigned = {id(line.outputs[0]): (line.info["tensor"], line.arguments[0]) for line in tape.of("assign")}
-        self._result_names = _result_names(tape)
+        self._result_names = result_names(tape.of("forward"))
 
     def document(self) -> dict[str, Any]:
         readers = {"forward": self._forward, "seed": self._seed, "backward": self._backward, "sum_to": self._conformed,
@@ -89,7 +87,7 @@ class Builder:
         outputs = [self.tensors.result(line, k, names[k], op, bool(learns) and (cls.many or cls.upstream[k]),
                                        id(line.outputs[k]) in self._assigned) for k in range(count)]
         self._op_of[id(line)] = op
-        self._add_op(cls, inputs, outputs, line.keywords, module, info["where"], info["seconds"])
+        self._add_op(cls, inputs, outputs, line.keywords, module, info["where"], info["seconds"], bool(learns))
         pick = largest(line.outputs[0])
         element = explaining.forward_element(line, pick)
         if cls.__module__ == update_rules.__name__ or id(line.outputs[0]) in self._assigned:
@@ -98,10 +96,11 @@ class Builder:
             self.steps.append({"phase": "forward", "op": op, "element": element})
 
     def _add_op(self, cls: Any, inputs: list[int], outputs: list[int], attributes: dict[str, Any], module: int | None,
-                where: Any, seconds: float | None) -> None:
+                where: Any, seconds: float | None, learns: bool) -> None:
         op = len(self.ops)
         for slot, t in enumerate(inputs):
-            self.tensors.entries[t]["uses"].append([op, slot])
+            if learns or not self.tensors.entries[t]["gradient"]:
+                self.tensors.entries[t]["uses"].append([op, slot])
         self.ops.append({
             "name": cls.__name__, "inputs": inputs, "outputs": outputs, "input_names": _input_names(cls, len(inputs)),
             "output_names": _output_names(cls, len(outputs)),
@@ -136,12 +135,14 @@ class Builder:
         })  # fmt: skip
 
     def _assign(self, line: Line) -> None:
-        old, new = line.arguments
+        (old, new), leaf = line.arguments, line.info["tensor"]
+        in_model = leaf.source is not None or id(leaf) in self.modules.tensors
+        if not in_model and self.tensors.of_array(old) is None:  # an optimizer's rate, before its first use
+            return
         by = self.tensors.of_array(new)
         rule = None if by is None else self.tensors.entries[by]["producer"]
-        tensor = self.tensors.assigned(line.info["tensor"], old, new)
-        shown = line.info["tensor"].source is not None or id(line.info["tensor"]) in self.modules.tensors
-        if shown and rule not in self._updates:  # an optimizer's rate and counters are its own affair
+        tensor = self.tensors.assigned(leaf, old, new)
+        if in_model and rule not in self._updates:
             pick = largest(new)
             self.steps.append({"phase": "assign", "tensor": tensor, "before": self.arrays.add(old, pick),
                                "after": self.arrays.add(new, pick)})
@@ -257,7 +258,7 @@ class Builder:
         elif line.function is cls.forward:
             op = len(self.ops)
             inputs = [self.tensors.input(None, array, name) for array, name in zip(arrays, cls.inputs, strict=False)]
-            self._add_op(cls, inputs, [], line.keywords, module, where, None)
+            self._add_op(cls, inputs, [], line.keywords, module, where, None, True)
         self.steps.append({
             "phase": "error", "op": op, "name": name, "message": str(error), "type": type(error).__name__,
             "hint": hints.hint(error, arrays, cls, line.keywords), "where": self.sources.line(where),
@@ -330,25 +331,6 @@ def _first_term(element: Any, count: int) -> list[tuple[int, ...]]:
     for term in reversed(element["terms"] if element else []):
         found[term["output"]] = tuple(term["index"])
     return found
-
-
-def _result_names(tape: Tape) -> dict[int, tuple[str, ...]]:
-    """{the id of a forward line: the names that its statement binds}, for the last line of each statement's run."""
-    found: dict[int, tuple[str, ...]] = {}
-    for line, after in _with_next(tape.of("forward")):
-        statement, names = targets(line.info["where"])
-        if names and (after is None or _place(line) != _place(after) or targets(after.info["where"])[0] != statement):
-            found[id(line)] = names
-    return found
-
-
-def _with_next(lines: list[Line]) -> Iterator[tuple[Line, Line | None]]:
-    return zip_longest(lines, lines[1:])
-
-
-def _place(line: Line) -> Any:
-    where = line.info["where"]
-    return None if where is None else (where[0], where[2])
 
 
 def _short(value: Any) -> str:

@@ -26,6 +26,7 @@ class Tensors:
         self._states = {id(line.arguments[0]) for line in tape.of("assign") if line.info["tensor"].source is None}
         self._values: dict[int, int] = {}  # the id of an array -> the tensor that has it
         self._gradients: dict[int, dict[int, Any]] = {}  # the id of an array -> the tensors whose gradient it is
+        self._taken: dict[tuple[int, int], int] = {}  # a gradient as an input: (the id of its array, whose it is)
         self._arrays_of: list[Any] = []  # an id stands for its array only as long as that lives
 
     # ---- finding
@@ -83,7 +84,10 @@ class Tensors:
         owners = self._gradients[id(array)]
         leaves = [self._leaves[id(s)] for s in beside if type(s) is Accumulator and id(s) in self._leaves]
         owner = next((t for t in leaves if t in owners), next(reversed(owners)))
-        return self._add(array, self.names.fresh(f"∂L/∂{self.entries[owner]['name']}"), "gradient", False)
+        if (id(array), owner) not in self._taken:
+            name = self.names.fresh(f"∂L/∂{self.entries[owner]['name']}")
+            self._taken[id(array), owner] = self._add(array, name, "gradient", False)
+        return self._taken[id(array), owner]
 
     def assigned(self, tensor: Any, old: Any, new: Any) -> int:
         """The version of a leaf that begins with an assignment: the result that was assigned, where there is one."""
@@ -146,4 +150,5 @@ class Tensors:
 
 
 def _short(value: Any) -> str:
-    return repr(value) if len(repr(value)) <= 40 else f"{repr(value)[:39]}…"
+    text = f"{value:.5g}" if isinstance(value, float) and not value.is_integer() else repr(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"
