@@ -1,0 +1,173 @@
+"""The parts that the panels of several phases have: formula, element, check, arrays, sum, source. 面板各部分"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from tinygrad_zh.i18n import text
+from tinygrad_zh.stepper.panel.element import flat, written_out
+from tinygrad_zh.stepper.panel.grid import grid, title
+from tinygrad_zh.stepper.panel.heat import described, heat_map
+from tinygrad_zh.stepper.panel.numbers import NOTHING, number
+from tinygrad_zh.stepper.panel.source import rule_lines, user_lines
+from tinygrad_zh.stepper.panel.spans import Line, Span, beside, flow, line, paragraph
+from tinygrad_zh.stepper.panel.titles import gradient_of, name_of
+from tinygrad_zh.stepper.panel.view import Section, View
+
+NARROWEST = 24
+"""An array gets at least so many cells; arrays that would get fewer stand below each other."""
+LARGEST = 64
+"""A document has the Jacobians with at most so many rows and columns."""
+AGREES = 1e-4
+"""A relative error below this is rounding, in float32 too; a wrong formula is off by far more."""
+
+NONE = Section("", [])
+
+
+def label(name: str) -> str:
+    """The word for a part."""
+    return text(f"stepper.panel.{name}")
+
+
+def why(view: View, reason: str, **values: object) -> Section:
+    """One or two sentences."""
+    return Section(label("why"), paragraph(text(f"stepper.why.{reason}", **values), view.room))
+
+
+# ---- the arrays
+
+
+def room_for(view: View, count: int) -> int:
+    """The cells of one of `count` arrays side by side, if that is enough; otherwise the whole line."""
+    share = (view.width - 5 * (count - 1)) // count
+    return share if share >= NARROWEST else view.width
+
+
+def arrays(view: View, blocks: Sequence[Sequence[Line]], signs: Sequence[str]) -> Section:
+    """Arrays with a sign between two of them."""
+    return Section("", beside(blocks, signs, view.width))
+
+
+def added_up(view: View) -> list[Section]:
+    """before + contribution = after, and the banner where a tensor is used more than once."""
+    step = view.step
+    if "after" not in step:
+        return [Section("", paragraph(text("stepper.sum.later"), view.width, "quiet"))]
+    gradient = gradient_of(view.data, step["tensor"])
+    banner = Section("", paragraph(text("stepper.sum.banner"), view.width, "banner") if _several(view) else [])
+    if step["before"] is None:
+        first = line(Span(text("stepper.sum.first", gradient=gradient), "quiet"))
+        return [banner, Section(label("before"), flow([line(NOTHING), first], view.room))]
+    names = {"before": f"{label('before')} {gradient}", "contribution": label("contribution"),
+             "after": f"{label('after')} {gradient}"}
+    blocks = [grid(name, view.array(part), room_for(view, 3), view.picked) for part, name in names.items()]
+    return [banner, arrays(view, blocks, ["+", "="])]
+
+
+def _several(view: View) -> bool:
+    """Whether the gradient has several parts: from several uses of its tensor, or something was there before."""
+    tensor = view.step["tensor"]
+    uses = {(step["op"], step["slot"]) for step in view.data["steps"]
+            if step["phase"] == "backward" and step["tensor"] == tensor}
+    return len(uses) > 1 or view.step["before"] is not None
+
+
+# ---- formula and shapes
+
+
+def formula(view: View, part: str | None = None) -> Section:
+    """The op's formula; or the partial of an input, with the forward below it."""
+    assert view.op is not None
+    said = view.data["formulas"].get(view.op["name"], {"forward": view.op["name"], "partials": {}})
+    partial = "" if part is None else said["partials"].get(part, "")
+    lines = paragraph(partial, view.room, "formula") if partial else []
+    lines += paragraph(said["forward"], view.room, "quiet" if partial else "formula")
+    attributes = ", ".join(f"{key}={value}" for key, value in view.op["attributes"].items())
+    return Section(label("formula"), lines + (paragraph(attributes, view.room, "quiet") if attributes else []))
+
+
+def shapes(view: View) -> Section:
+    """The shapes of an op's inputs and outputs."""
+    assert view.op is not None
+    tensors, last = view.data["tensors"], len(view.op["inputs"]) - 1
+    given = [line(title(tensors[t]["name"], tensors[t]["shape"]) + "," * (k < last))
+             for k, t in enumerate(view.op["inputs"])]
+    made = [line("→ ", title(tensors[t]["name"], tensors[t]["shape"])) for t in view.op["outputs"]]
+    dtype = line(Span(tensors[view.op["outputs"][0]]["dtype"], "quiet"))
+    return Section(label("shapes"), flow([*given, *made, dtype], view.room))
+
+
+def saved(view: View) -> Section:
+    """What the op keeps for its backward."""
+    assert view.op is not None
+    names = ", ".join(view.op["saved"])
+    return Section(label("saved"), paragraph(names, view.room) if names else [])
+
+
+# ---- one element
+
+
+def written(view: View, name: str, factors: str = "", coefficients: bool = True) -> Section:
+    """The picked element with its numbers; `factors` says in words what the factors of its terms are."""
+    if view.result is None or not view.result["values"]:
+        return NONE
+    found = view.element
+    lines = written_out(name, found, 1 if view.close else view.room, _input_names(view), coefficients)
+    if "terms" not in found and "inputs" not in found:
+        factors = text("stepper.element.unrecorded") if view.step.get("element") else ""
+    return Section(label("element"), lines + (paragraph(factors, view.room, "quiet") if factors else []))
+
+
+def _input_names(view: View) -> list[str]:
+    """The names of the op's inputs; that of a constant is what the op calls it, such as "lr"."""
+    if view.op is None:
+        return []
+    return [own if view.data["tensors"][t]["role"] == "constant" else name_of(view.data, t)
+            for t, own in zip(view.op["inputs"], view.op["input_names"], strict=True)]
+
+
+def checked(view: View) -> Section:
+    """The numeric check of the recorded element, beside the formula's number."""
+    check, recorded = view.step["check"], view.step.get("element")
+    if not view.check or check is None:
+        return NONE
+    if recorded is not None and tuple(recorded["index"]) != view.picked:
+        return _remark(view, text("stepper.check.elsewhere", index=recorded["index"]))
+    if "why" in check:
+        return _remark(view, text(f"stepper.check.{check['why'].replace(' ', '_')}"))
+    numeric = text("stepper.check.numeric", numeric=number(check["numeric"], 5), step=number(check["step"], 2))
+    error = text("stepper.check.error", error=number(check["error"], 2))
+    good = not isinstance(check["error"], str) and check["error"] < AGREES
+    verdict = Span(f"✓ {text('stepper.check.agrees')}", "good") if good else \
+        Span(f"✗ {text('stepper.check.differs')}", "bad")
+    return Section(label("check"), flow([line(numeric), line(error), line(verdict)], view.room))
+
+
+def _remark(view: View, words: str) -> Section:
+    return Section(label("check"), paragraph(words, view.room, "quiet"))
+
+
+def local_jacobian(view: View) -> Section:
+    """∂output/∂input in words, and as a heat map where it is small."""
+    jacobian, raw = view.step["jacobian"], view.result
+    assert raw is not None
+    if jacobian is not None:
+        drawn = heat_map(jacobian, flat(raw, view.picked), view.room)
+        return Section(label("jacobian"), described(jacobian, view.room) + drawn)
+    columns = math.prod(raw["shape"])
+    rows = sum(math.prod(view.data["arrays"][a]["shape"]) for a in view.step["upstream"] if a is not None)
+    if max(rows, columns) <= LARGEST:
+        return NONE
+    return Section(label("jacobian"), paragraph(text("stepper.jacobian.large", rows=rows, columns=columns), view.room))
+
+
+# ---- source
+
+
+def source_lines(view: View, part: str) -> list[Section]:
+    """Your line and the rule's, unless the reader has hidden them."""
+    if not view.source or view.op is None:
+        return []
+    return [Section(label("code"), user_lines(view.data, view.op["where"])),
+            Section(label("rule"), rule_lines(view.data, view.op, part))]
