@@ -91,9 +91,9 @@ def _fits(alternatives: list[str]) -> Iterator[Sentence]:
 # ---- something is missing
 
 
-@says(r"NoneType|: None\b|\(\)")
+@says(r"NoneType|: None\b|(matmul|prediction|takes).*\(\)")
 def _none(m: Mistake) -> Iterator[Sentence]:
-    if "None" in m.found[0] or (m.op is None and any(a is None for a in m.arrays[:2]) and "shape" in m.found.string):
+    if "None" in m.found[0] or any(a is None for a in m.arrays[:2]):  # which has shape ()
         yield _sentence("stepper.hint.none")
 
 
@@ -244,7 +244,7 @@ def _axis(m: Mistake) -> Iterator[Sentence]:
     n = m.number("n")
     if n:
         axes = ", ".join([*map(str, range(n)), *(f"−{k}" for k in range(n, 0, -1))])
-        yield _sentence("stepper.hint.axis", n=n, axes=axes)
+        yield _sentence("stepper.hint.axis", axes=axes)
     else:
         yield _sentence("stepper.hint.axis_none")
 
