@@ -19,6 +19,7 @@ from tinygrad_zh.stepper.panel.element import picked_array
 from tinygrad_zh.stepper.panel.grid import moved
 from tinygrad_zh.stepper.terminal.dialogs import SIGNS, Find, Reading, glossary_text, help_text
 from tinygrad_zh.stepper.terminal.paint import painted
+from tinygrad_zh.stepper.terminal.prompt import OTHER
 from tinygrad_zh.stepper.terminal.scrubber import scrubber, step_at
 
 Data = dict[str, Any]
@@ -121,7 +122,8 @@ class Stepper(App[None]):
         names["left"] = "hjkl"
         shown: Line = ()
         for action in _HINTS:
-            hint = line(Span(names[action], "strong"), f" {text(f'stepper.hint.{action}')}  ")
+            words = OTHER[self.code] if action == "language" else text(f"stepper.hint.{action}")
+            hint = line(Span(names[action], "strong"), f" {words}  ")
             shown = (*shown, *hint) if width(shown + hint) <= self.size.width else shown
         return shown
 
@@ -133,27 +135,24 @@ class Stepper(App[None]):
     def action_do(self, action: str, key: str) -> None:
         """One key of the table."""
         self.message = ""
-        if action in MOVES:
-            self.go(MOVES[action](self.data, self.index), action)
-        elif action == "percent":
-            self.go(percent(self.data, int(key)), action)
-        elif action in _ARROWS:
-            self._pick(*_ARROWS[action])
-        else:
-            getattr(self, f"_{action}")()
+        with in_language(self.code):
+            if action in MOVES:
+                self.go(MOVES[action](self.data, self.index), action)
+            elif action == "percent":
+                self.go(percent(self.data, int(key)), action)
+            elif action in _ARROWS:
+                self._pick(*_ARROWS[action])
+            else:
+                getattr(self, f"_{action}")()
         self.redraw()
 
     def go(self, index: int | None, action: str) -> None:
         """To a step, from its top, with its own picked element; None says that there is nothing to go to."""
         if index is None:
-            self._say(f"stepper.none.{action}")
+            self.message = text(f"stepper.none.{action}")
         elif index != self.index:
             self.index, self.pick = index, None
             self.query_one("#step", VerticalScroll).scroll_home(animate=False)
-
-    def _say(self, key: str, **values: object) -> None:
-        with in_language(self.code):
-            self.message = text(key, **values)
 
     def _pick(self, down: int, right: int) -> None:
         step = self.data["steps"][self.index]
@@ -207,36 +206,33 @@ class Stepper(App[None]):
             self.opened, self.closed = every, set()
 
     def _find(self) -> None:
-        with in_language(self.code):
-            self.push_screen(Find(text("stepper.key.find")), self._found)
+        self.push_screen(Find(text("stepper.key.find")), self._found)
 
     def _found(self, query: str | None) -> None:
         if query:
             self.wanted = query
-            self._find_next()
-            self.redraw()
+            self.action_do("find_next", "")
 
     def _find_next(self) -> None:
         hits = find(self.data, self.wanted) if self.wanted else []
         self.go(find_next(self.data, self.wanted, self.index) if hits else None, "find")
         if hits:
-            self._say("stepper.found", query=self.wanted, place=hits.index(self.index) + 1, count=len(hits))
+            place = hits.index(self.index) + 1
+            self.message = text("stepper.found", query=self.wanted, place=place, count=len(hits))
 
     def _link(self) -> None:
         command = f"{self.data['meta']['command'] or 'tinygrad-zh step trace.json'} --at {self.index}"
         self.copy_to_clipboard(command)
-        self._say("stepper.copied", command=command)
+        self.message = text("stepper.copied", command=command)
 
     def _glossary(self) -> None:
         step, op = self.data["steps"][self.index], self.data["steps"][self.index].get("op")
         name = "" if op is None else self.data["ops"][op]["name"]
-        with in_language(self.code):
-            self.push_screen(Reading(text("stepper.key.glossary"),
-                                     glossary_text(step["phase"], name, self.current_theme.dark)))
+        self.push_screen(Reading(text("stepper.key.glossary"),
+                                 glossary_text(step["phase"], name, self.current_theme.dark)))
 
     def _help(self) -> None:
-        with in_language(self.code):
-            self.push_screen(Reading(text("stepper.key.help"), help_text(self.current_theme.dark)))
+        self.push_screen(Reading(text("stepper.key.help"), help_text(self.current_theme.dark)))
 
     def _quit(self) -> None:
         self.exit()

@@ -10,6 +10,9 @@ from tinygrad_zh.stepper.text import listing, step_text
 
 Data = dict[str, Any]
 
+OTHER = {"zh": "English", "en": "中文"}
+"""The language to change to, by its own name."""
+
 ACTIONS = {key: row["action"] for row in keys() for key in row["keys"]}
 
 
@@ -20,7 +23,7 @@ def ask(data: Data, index: int = 0) -> None:
         with in_language(code):
             print(f"\n{step_text(data, index)}\n")
             try:
-                answer = input(text("stepper.prompt")).strip()
+                answer = input(text("stepper.prompt", other=OTHER[code])).strip()
             except EOFError:
                 return
             action = ACTIONS.get(answer)
