@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import sys
 from importlib import import_module
 from pathlib import Path
 
 from tinygrad_zh.documents import SYSTEMS
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.i18n import text
+from tinygrad_zh.stepper import Watch
+from tinygrad_zh.train import observed
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,9 +25,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, help=text("cli.train.batch_size"))
     parser.add_argument("--seed", type=int, default=0, help=text("cli.train.seed"))
     parser.add_argument("--out", type=Path, help=text("cli.train.out"))
+    parser.add_argument("--watch", action="store_true", help=text("cli.train.watch"))
+    parser.add_argument("--watch-html", type=Path, metavar="OUT.html", help=text("cli.train.watch_html"))
 
 
 def run(arguments: argparse.Namespace) -> int:
-    options = {name: getattr(arguments, name) for name in Options.__dataclass_fields__}
-    import_module(SYSTEMS[arguments.system]).run(Options(**options))
+    system = import_module(SYSTEMS[arguments.system])
+    options = Options(**{name: getattr(arguments, name) for name in Options.__dataclass_fields__})
+    if not arguments.watch and arguments.watch_html is None:
+        system.run(options)
+        return 0
+    port = 0 if arguments.watch else None
+    with Watch(port=port, path=arguments.watch_html, title=arguments.system.upper()) as watch, observed(watch):
+        system.run(options)
+        _stay(watch)
     return 0
+
+
+def _stay(watch: Watch) -> None:
+    """On a terminal the page stays for as long as its reader wants it; a script does not wait."""
+    if not watch.runs:
+        print(text("cli.train.unwatched", system=watch.title))
+    elif watch.url is not None and sys.stdin.isatty() and sys.stdout.isatty():
+        print(text("cli.train.watch_stays", url=watch.url))
+        with contextlib.suppress(KeyboardInterrupt, EOFError):
+            input()

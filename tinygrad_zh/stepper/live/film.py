@@ -6,7 +6,7 @@
      "curves": {"loss": [[steps], [values]], "gradient/0.W": …},
      "first": {"weights/0.W": histogram, …}, "now": {…, "stuck/1 ReLU": [share of samples, by cell]}}
 
-A curve is loss, figure/<name in the history>, weight/<parameter>, gradient/, update/, mean/<activation>, std/, stuck/.
+A curve is loss, average (of the loss), figure/<name in the history>, weight/<parameter>, gradient/, update/, mean/<activation>, std/, stuck/.
 A histogram is {"low", "high", "counts", "nan"}. Numbers that are none are the strings "nan", "inf", "-inf".
 """
 

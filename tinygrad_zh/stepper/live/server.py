@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any
 
 HOST = "127.0.0.1"
 CONNECTIONS = 32
@@ -33,11 +33,8 @@ HEADERS = {
 }
 
 
-class Answer(NamedTuple):
-    """What an address gives: a media type and its text, whole or as it comes."""
-
-    kind: str
-    text: str | Iterable[str]
+Answer = tuple[str, str | Iterable[str]]
+"""What an address gives: a media type and its text, whole or as it comes."""
 
 
 class Server:
@@ -56,7 +53,7 @@ class Server:
         self._http.hosts = {f"{HOST}:{self.port}", f"localhost:{self.port}"}
         self._http.answers = answers
         self.url = f"http://{HOST}:{self.port}/{self._http.word}/"
-        threading.Thread(target=self._http.serve_forever, name="tinygrad_zh.live", daemon=True).start()
+        threading.Thread(target=self._http.serve_forever, args=(0.1,), name="tinygrad_zh.live", daemon=True).start()
 
     def close(self) -> None:
         self._http.shutdown()
@@ -68,6 +65,7 @@ class _Http(ThreadingHTTPServer):
 
     daemon_threads = True
     block_on_close = False
+    request_queue_size = CONNECTIONS
     allow_reuse_address = sys.platform != "win32"  # there it would share the port with whoever asks
     word: str
     hosts: set[str]

@@ -56,6 +56,7 @@ class Stream:
                 yield from messages
                 if not missed:
                     if closed:
+                        yield _event("bye", "null")
                         return
                     yield ":\n\n"
         finally:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 import warnings
-import webbrowser
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -24,16 +24,18 @@ from tinygrad_zh.stepper.live.film import Film, encoded
 from tinygrad_zh.stepper.live.measure import Array, activations, histogram, norm
 from tinygrad_zh.stepper.live.pace import Pace
 from tinygrad_zh.stepper.live.probe import Probe
-from tinygrad_zh.stepper.live.server import Answer, Server
 from tinygrad_zh.stepper.live.stream import Stream
-from tinygrad_zh.stepper.page import Extra, page, save
 from tinygrad_zh.stepper.recording import Trace
 from tinygrad_zh.train import Callback
 
 if TYPE_CHECKING:
+    from tinygrad_zh.stepper.live.server import Answer, Server
+    from tinygrad_zh.stepper.page import Extra
     from tinygrad_zh.train import Run
 
 SAMPLES = 32
+KEEPING = 0.98
+"""Of the running average of the loss, what a step leaves: it looks back about 50 steps."""
 MEASURING, PROBING, TELLING, WRITING = 0.02, 0.015, 0.01, 0.005
 """Shares of the training's time: 5 % together."""
 
@@ -99,7 +101,7 @@ class Watch(Callback):
         self._end("interrupted" if stopped == "interrupted" else "ended", stopped)
 
     def on_error(self, run: Run, error: BaseException) -> None:
-        if not np.isfinite(run.value):
+        if not math.isfinite(run.value):
             self._loss(run.value)
         self._failed(error)
 
@@ -152,6 +154,7 @@ class Watch(Callback):
         self._model, self._probe = model, probe
         self._measuring, self._probing = Pace(MEASURING), Pace(PROBING)
         self._telling, self._writing = Pace(TELLING, least=0.25), Pace(WRITING, least=10.0)
+        self._average, self._finite = 0.0, 0
         self._before: dict[str, Array] = {}
         self._paths = {id(module): path for path, module in model.named_modules()}
         self._began = time.perf_counter()
@@ -169,10 +172,14 @@ class Watch(Callback):
         if self.path is not None:
             self._write()
         if self.port is not None and self.server is None:
+            from tinygrad_zh.stepper.live.server import Server
+
             self.stream.closed = False
             self.server = Server({"": self._page, "events": self._events, "step": self._steps}, self.port)
             print(text("stepper.live.address", url=self.url), flush=True)
             if self.open:
+                import webbrowser
+
                 webbrowser.open(self.server.url)
         self.stream.tell("whole", encoded(self.film.whole()))
 
@@ -182,6 +189,10 @@ class Watch(Callback):
             facts["step"] += 1
             facts["seconds"] = time.perf_counter() - self._began
             self.film.add("loss", facts["step"], value)
+            if math.isfinite(value):
+                self._finite += 1
+                self._average += (value - self._average) * max(1 - KEEPING, 1 / self._finite)
+                self.film.add("average", facts["step"], self._average)
 
     def _due(self, pace: Pace) -> bool:
         return pace.due() if self.every is None else (self.film.facts["step"] - 1) % self.every == 0
@@ -273,19 +284,23 @@ class Watch(Callback):
         return [] if trace is None else [trace.document().data]
 
     def _page(self) -> Answer:
-        return Answer("text/html", page(self._documents(), title=self.film.facts["title"], extra=_view(None)))
+        from tinygrad_zh.stepper.page import page
+
+        return "text/html", page(self._documents(), title=self.film.facts["title"], extra=_view(None))
 
     def _events(self) -> Answer:
-        return Answer("text/event-stream", self.stream.read())
+        return "text/event-stream", self.stream.read()
 
     def _steps(self) -> Answer:
-        return Answer("application/json", self._json())
+        return "application/json", self._json()
 
     def _json(self) -> str:
         return json.dumps(self._documents(), allow_nan=False, ensure_ascii=False)
 
     def _write(self) -> None:
         """The page of a moment, as a file of its own."""
+        from tinygrad_zh.stepper.page import save
+
         path = Path(self.path)  # type: ignore[arg-type]
         path = path if self.runs == 1 else path.with_stem(f"{path.stem}-{self.runs}")
         with self.stream.changed:
@@ -295,6 +310,8 @@ class Watch(Callback):
 
 def _view(film: dict[str, Any] | None) -> Extra:
     """The page's view of the training: of a film that is over, or of one that comes from the same address."""
+    from tinygrad_zh.stepper.page import Extra
+
     script, style = (files("tinygrad_zh.stepper.page").joinpath(f"live.{kind}").read_text(encoding="utf-8")
                      for kind in ("js", "css"))
     return Extra(script, style, {"film": film}, "'none'" if film else "'self'")

@@ -5,7 +5,7 @@ const LINE_COLOURS = 7;
 const DASHES = ["", "7 3", "2 3", "10 3 2 3", "4 2 1 2 1 2"];
 const SPEAK_EVERY = 5000;
 const CHARTS = [
-  { id: "loss", families: ["loss", "figure/loss", "figure/validation_loss"], term: "loss" },
+  { id: "loss", families: ["loss", "average", "figure/validation_loss"], term: "loss" },
   { id: "gradient", families: ["gradient/"], log: true, of: "parameters", term: "vanishing_gradient" },
   { id: "update", families: ["update/"], log: true, of: "parameters", term: "learning_rate" },
   { id: "activation", families: ["mean/", "std/"], of: "activations", term: "saturation" },
@@ -16,42 +16,79 @@ const CHARTS = [
 // "nan" and "inf" are words in JSON.
 const filmNumber = (value) => (typeof value === "number" ? value : value === "inf" ? Infinity : value === "-inf" ? -Infinity : NaN);
 
-// Of every four points the least and the greatest stay, nan as the greatest: the rule of curve.py.
-function thinned([steps, values]) {
-  if (steps.length < FILM_LIMIT) return [steps, values];
-  const rank = (i) => (Number.isNaN(filmNumber(values[i])) ? Infinity : filmNumber(values[i]));
-  const kept = [];
-  for (let start = 0; start < steps.length; start += 4) {
-    const four = steps.slice(start, start + 4).map((_, i) => start + i).sort((a, b) => rank(a) - rank(b) || a - b);
-    kept.push(...[...new Set([four[0], four[four.length - 1]])].sort((a, b) => a - b));
+// A curve of bounded length: of every `width` steps the least and the greatest stay. The rule of curve.py.
+class Curve {
+  constructor([steps, values]) {
+    Object.assign(this, { width: 1, steps: [], values: [] });
+    steps.forEach((step, i) => this.add(step, filmNumber(values[i])));
   }
-  return [kept.map((i) => steps[i]), kept.map((i) => values[i])];
+
+  add(step, value) {
+    const last = this.steps.length - 1;
+    if (last >= 0 && step < this.steps[last]) return;
+    if (last >= 0 && step === this.steps[last]) {
+      this.values[last] = value;
+      return;
+    }
+    if (last >= 2 && this.stretch(last) === this.stretch(last - 2)) this.keep((i) => i !== this.ranked([last - 2, last - 1, last])[1]);
+    this.steps.push(step);
+    this.values.push(value);
+    if (this.steps.length > FILM_LIMIT) this.widen();
+  }
+
+  widen() {
+    while (this.steps.length > FILM_LIMIT * 0.75) {
+      this.width *= 2;
+      const last = this.steps.length - 1;
+      const kept = new Set([last]);
+      for (let start = 0, end = 1; start < last; start = end++) {
+        while (end < last && this.stretch(end) === this.stretch(start)) end++;
+        const ranked = this.ranked(this.steps.slice(start, end).map((_, i) => start + i));
+        kept.add(ranked[0]).add(ranked.at(-1));
+      }
+      this.keep((i) => kept.has(i));
+    }
+  }
+
+  keep(wanted) {
+    this.values = this.values.filter((_, i) => wanted(i));
+    this.steps = this.steps.filter((_, i) => wanted(i));
+  }
+
+  stretch(i) {
+    return Math.floor(this.steps[i] / this.width);
+  }
+
+  // By value, nan last.
+  ranked(group) {
+    const value = (i) => (Number.isNaN(this.values[i]) ? Infinity : this.values[i]);
+    return [...group].sort((a, b) => value(a) - value(b) || a - b);
+  }
+
+  get latest() {
+    return this.values.at(-1);
+  }
 }
 
-// What is new, into what is known. A point at or before the last one is known already.
+const filmOf = (data) => ({ ...data, curves: Object.fromEntries(Object.entries(data.curves).map(([name, points]) => [name, new Curve(points)])) });
+
+// What is new, into what is known.
 function mergeNews(film, news) {
   const { curves, now, ...facts } = news;
-  Object.assign(film, facts);
+  Object.assign(film, facts, { now });
   for (const [name, [steps, values]] of Object.entries(curves)) {
-    film.curves[name] = film.curves[name] || [[], []];
-    steps.forEach((step, i) => {
-      const known = film.curves[name];
-      if (known[0].length && step <= known[0][known[0].length - 1]) return;
-      const room = thinned(known);
-      room[0].push(step);
-      room[1].push(values[i]);
-      film.curves[name] = room;
-    });
+    film.curves[name] ??= new Curve([[], []]);
+    steps.forEach((step, i) => film.curves[name].add(step, filmNumber(values[i])));
   }
-  for (const [name, strip] of Object.entries(now)) film.first[name] = film.first[name] || strip;
-  film.now = now;
+  for (const [name, strip] of Object.entries(now)) film.first[name] ??= strip;
 }
 
-const latestOf = (film, curve) => film.curves[curve]?.[1].at(-1);
+const latestOf = (film, curve) => film.curves[curve]?.latest;
+const numberOrNan = (value, digits) => (Number.isNaN(value) ? "nan" : value === Infinity ? "inf" : value === -Infinity ? "−inf" : number(value, digits));
 
 // ---- one chart
 
-const CHART = { width: 480, height: 210, left: 52, right: 10, top: 10, bottom: 24 };
+const CHART = { width: 480, height: 210, left: 52, right: 20, top: 10, bottom: 24 };
 
 // Round numbers from low to high: 1, 2 or 5 times a power of ten apart.
 function roundTicks(low, high, count) {
@@ -165,8 +202,7 @@ class Training {
   // film: what was seen, or null where it is still being shot: then it comes from the page's own address.
   constructor(root, film) {
     this.root = root;
-    this.film = film;
-    this.offline = film !== null;
+    this.film = film && filmOf(film);
     this.documents = null; // of the last probe, once training is over
     this.paused = false;
     this.lost = false;
@@ -183,20 +219,22 @@ class Training {
     const told = (kind, use) => events.addEventListener(kind, (event) => {
       use(JSON.parse(event.data));
       this.lost = false;
-      if (this.over()) events.close();
       this.soon();
     });
-    told("whole", (film) => { this.film = film; });
+    told("whole", (film) => {
+      if (film.run !== this.film?.run) this.documents = null;
+      this.film = filmOf(film);
+    });
     told("news", (news) => { if (this.film) mergeNews(this.film, news); });
     told("documents", (documents) => { this.documents = documents; });
+    told("bye", () => events.close());
+    // The browser tries again by itself; when training is over, there is nothing to come back to.
     events.addEventListener("error", () => {
       this.lost = true;
+      if (this.film && this.film.state !== "running") events.close();
       this.soon();
     });
-  }
-
-  over() {
-    return this.documents !== null && this.film !== null && this.film.state !== "running";
+    this.events = events;
   }
 
   // Drawn at most once a frame, and not while the reader holds the picture still.
@@ -211,6 +249,7 @@ class Training {
 
   build() {
     this.parts = {
+      title: h("h2", {}),
       state: h("span", { class: "chip", "data-testid": "live-state" }),
       facts: h("span", { class: "facts", "data-testid": "live-facts" }),
       pause: h("button", { type: "button", "data-testid": "live-pause", onclick: () => this.pause() }),
@@ -220,8 +259,8 @@ class Training {
       charts: h("div", { class: "charts" }),
       tables: h("div", {}),
     };
-    const { state, facts, pause, step, said, why, charts, tables } = this.parts;
-    this.root.replaceChildren(h("div", { class: "head" }, state, facts, pause, step), said, why, charts, tables);
+    const { title, state, facts, pause, step, said, why, charts, tables } = this.parts;
+    this.root.replaceChildren(h("div", { class: "live-head" }, title, state, facts, pause, step), said, why, charts, tables);
     this.draw();
   }
 
@@ -232,11 +271,9 @@ class Training {
 
   // Step through the latest probe; without a connection, through the last one that came.
   async open() {
-    let documents = this.documents;
-    if (documents === null && !this.offline) {
-      documents = await fetch("step").then((answer) => answer.json()).catch(() => null);
-    }
-    if (documents !== null && documents.length) {
+    const reachable = this.events && this.events.readyState === EventSource.OPEN;
+    const documents = (reachable ? await fetch("step").then((answer) => answer.json()).catch(() => null) : null) ?? this.documents;
+    if (documents && documents.length) {
       state.traces = documents.map((each) => new Trace(each));
       choose(state.traces[0]);
       redraw();
@@ -274,7 +311,8 @@ class Training {
     }
     if (this.chosen === null || (!this.chosen.activations.size && film.activations.length)) this.choose();
     const loss = latestOf(film, "loss");
-    parts.facts.textContent = t("stepper.live.facts", { step: film.step, epoch: film.epoch || "–", seconds: Math.round(film.seconds), loss: number(loss) });
+    parts.title.textContent = film.title;
+    parts.facts.textContent = t("stepper.live.facts", { step: film.step, epoch: film.epoch || "–", seconds: Math.round(film.seconds), loss: numberOrNan(loss) });
     parts.step.textContent = t("stepper.live.step", { step: film.probed ?? "–" });
     parts.step.hidden = film.probed === undefined;
     parts.why.textContent = film.why || "";
@@ -288,8 +326,8 @@ class Training {
     const { film } = this;
     const chosen = chart.of ? this.names(chart.of).flatMap((name, i) => (this.chosen[chart.of].has(name) ? [[name, i]] : [])) : null;
     const line = (curve, name, i, dash) => {
-      const [steps, values] = film.curves[curve] || [[], []];
-      return { name, steps, values: values.map(filmNumber), style: `line line${i % LINE_COLOURS}`, dash };
+      const { steps, values } = film.curves[curve] ?? new Curve([[], []]);
+      return { name, steps, values, style: `line line${i % LINE_COLOURS}`, dash };
     };
     if (chosen && chart.families.length === 1) {
       return chosen.map(([name, i]) => line(chart.families[0] + name, name, i, DASHES[i % DASHES.length]));
@@ -298,12 +336,14 @@ class Training {
       return chosen.flatMap(([name, i]) => chart.families.map((family, k) =>
         line(family + name, `${t(`stepper.live.${family.slice(0, -1)}`)} ${name}`, i, ["", "5 3"][k])));
     }
-    const known = Object.keys(film.curves).filter((curve) => curve !== "figure/loss" || chart.id !== "loss");
-    const shown = chart.id === "loss" ? known.filter((curve) => chart.families.includes(curve))
-      : known.filter((curve) => curve.startsWith("figure/") && !CHARTS[0].families.includes(curve));
-    return shown.map((curve, i) => {
+    const ofLoss = [...CHARTS[0].families, "figure/loss"];
+    const shown = chart.id === "loss" ? chart.families : Object.keys(film.curves).filter((curve) => curve.startsWith("figure/") && !ofLoss.includes(curve));
+    return shown.filter((curve) => film.curves[curve]).map((curve, i) => {
       const name = curve.replace("figure/", "");
-      return line(curve, hasText(`stepper.live.figure.${name}`) ? t(`stepper.live.figure.${name}`) : name, i, DASHES[i % DASHES.length]);
+      const drawn = line(curve, hasText(`stepper.live.figure.${name}`) ? t(`stepper.live.figure.${name}`) : name, i, DASHES[i % DASHES.length]);
+      // The steps' own loss jumps: it stands behind its running average, in the same colour.
+      if (curve === "loss") drawn.style += " faint";
+      return curve === "average" ? { ...drawn, style: "line line0", dash: "" } : drawn;
     });
   }
 
@@ -318,11 +358,11 @@ class Training {
     for (const [chart, lines] of shown) {
       const place = this.places[chart.id];
       const title = t(`stepper.live.chart.${chart.id}`);
-      const latest = lines.map((line) => `${line.name} ${number(String(line.values.at(-1)) === "NaN" ? "nan" : line.values.at(-1))}`).join(", ");
+      const latest = lines.map((line) => `${line.name} ${numberOrNan(line.values.at(-1))}`).join(", ");
       place.drawing.replaceChildren(chartSvg(lines, chart, `${title}: ${latest}`, this.reading));
       place.legend.replaceChildren(...lines.map((line) => {
         const value = this.reading === null ? line.values.at(-1) : line.values[this.nearest(line.steps, this.reading)];
-        return h("li", {}, this.swatch(line), `${line.name} `, h("b", {}, value === undefined ? "–" : Number.isNaN(value) ? "nan" : chart.share ? `${number(value * 100)} %` : number(value)));
+        return h("li", {}, this.swatch(line), `${line.name} `, h("b", {}, chart.share && value !== undefined ? `${number(value * 100)} %` : numberOrNan(value)));
       }));
     }
   }
@@ -346,7 +386,7 @@ class Training {
   }
 
   swatch(line) {
-    return svg("svg", { viewBox: "0 0 26 10", class: "swatch", "aria-hidden": "true" },
+    return svg("svg", { viewBox: "0 0 26 10", class: "key", "aria-hidden": "true" },
       svg("path", { d: "M1 5H25", class: line.style, "stroke-dasharray": line.dash }));
   }
 
@@ -391,16 +431,16 @@ class Training {
     }
     for (const { name } of film.parameters) {
       const cells = this.rows[`parameters/${name}`];
-      for (const curve of ["weight", "gradient", "update"]) cells[curve].textContent = number(latestOf(film, `${curve}/${name}`));
+      for (const curve of ["weight", "gradient", "update"]) cells[curve].textContent = numberOrNan(latestOf(film, `${curve}/${name}`));
       cells.weights.replaceChildren(histogramSvg(film.now[`weights/${name}`], film.first[`weights/${name}`]));
       cells.gradients.replaceChildren(histogramSvg(film.now[`gradients/${name}`]));
     }
     for (const each of film.activations) {
       const { name, units } = each;
       const cells = this.rows[`activations/${name}`];
-      for (const curve of ["mean", "std"]) cells[curve].textContent = number(latestOf(film, `${curve}/${name}`));
+      for (const curve of ["mean", "std"]) cells[curve].textContent = numberOrNan(latestOf(film, `${curve}/${name}`));
       const share = latestOf(film, `stuck/${name}`);
-      const stuck = t("stepper.live.stuck", { count: Math.round(filmNumber(share) * units), units, what: this.wordFor(each) });
+      const stuck = t("stepper.live.stuck", { count: Math.round(share * units), units, what: this.wordFor(each) });
       cells.stuck.textContent = stuck;
       cells.units.replaceChildren(cellsSvg(film.now[`stuck/${name}`] || [], stuck));
       cells.outputs.replaceChildren(histogramSvg(film.now[`outputs/${name}`], film.first[`outputs/${name}`]));
@@ -435,8 +475,8 @@ class Training {
     this.spoken = now;
     this.saidState = this.film.state;
     const stuck = this.film.activations.map((each) =>
-      `${each.name}: ${t("stepper.live.stuck", { count: Math.round(filmNumber(latestOf(this.film, `stuck/${each.name}`)) * each.units), units: each.units, what: this.wordFor(each) })}`);
-    this.parts.said.textContent = [`${t(`stepper.live.state.${this.film.state}`)}.`, t("stepper.live.said", { step: this.film.step, loss: number(loss) }), ...stuck].join(" ");
+      `${each.name}: ${t("stepper.live.stuck", { count: Math.round(latestOf(this.film, `stuck/${each.name}`) * each.units), units: each.units, what: this.wordFor(each) })}`);
+    this.parts.said.textContent = [`${t(`stepper.live.state.${this.film.state}`)}.`, t("stepper.live.said", { step: this.film.step, loss: numberOrNan(loss) }), ...stuck].join(" ");
   }
 }
 
