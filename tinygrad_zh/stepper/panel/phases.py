@@ -49,10 +49,9 @@ def _forward(view: View) -> list[Section]:
 
 def _seed(view: View) -> list[Section]:
     tensor, given = view.step["tensor"], view.step["given"]
-    reason = text("stepper.seed.given" if given else "stepper.seed.why", name=name_of(view.data, tensor))
     block = grid(gradient_of(view.data, tensor), view.array("gradient"), view.width, view.picked)
     return [Section(label("formula"), [] if given else [line(Span("∂L/∂L = 1", "formula"))]),
-            Section(label("why"), paragraph(reason, view.room)), arrays(view, [block], [])]
+            why(view, "given" if given else "seed", name=name_of(view.data, tensor)), arrays(view, [block], [])]
 
 
 def _backward(view: View) -> list[Section]:
@@ -95,7 +94,7 @@ def _conformed(view: View) -> list[Section]:
 
 def _skip(view: View) -> list[Section]:
     nothing = grid(gradient_of(view.data, view.step["tensor"]), None, view.width)
-    reason = "constant" if view.step["why"] == "constant" else "no_gradient"
+    reason = "constant" if view.step["why"] == "constant" else "discrete"
     return [why(view, reason, name=name_of(view.data, view.step["tensor"])), arrays(view, [nothing], []),
             *source_lines(view, "")]
 
