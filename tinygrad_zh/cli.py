@@ -25,6 +25,7 @@ COMMANDS = {
     "formulas": "tinygrad_zh.documents.formulas_command",
     "summary": "tinygrad_zh.documents.summary_command",
     "glossary": "tinygrad_zh.stepper.glossary_command",
+    "exercise": "tinygrad_zh.exercises.command",
     "doctor": "tinygrad_zh.doctor",
 }
 """{command: module}; its words are in the catalogue under cli.<command>.help and cli.<command>.examples."""
