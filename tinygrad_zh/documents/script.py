@@ -15,27 +15,27 @@ from tinygrad_zh.i18n import text
 from tinygrad_zh.stepper import Trace
 
 STEPS = 5000
-SILENT = ("enter", "leave", "read", "accumulate", "gradient")  # lines that are no steps of their own
-MEMORY = 2**30  # bytes of results on a tape, after which a program is stopped too
+MEMORY = 2**30  # bytes of results
+COUNTED = ("forward", "seed", "backward", "sum_to", "cast", "hook")  # the lines that become steps of their own
 
 
 class Enough(BaseException):
-    """Ends the program: no `except Exception` of its own is meant to catch this."""
+    """Ends the program, whose own `except Exception` is not meant to catch it. It says of what there is enough."""
 
 
 class BoundedTrace(Trace):
-    """A trace that ends the program when it has the steps that were asked for, or takes too much memory."""
+    """A trace that ends the program when it has the steps that were asked for, or holds too much memory."""
 
     def __init__(self, title: str, steps: int) -> None:
         super().__init__(title)
-        self.left, self.memory = steps, MEMORY
+        self.steps, self.memory = steps, MEMORY
 
     def write(self, kind: str, function: Any, arguments: Any, keywords: Any, outputs: Any, **info: Any) -> Line:
-        if (self.left <= 0 or self.memory <= 0) and kind != "error":
-            raise Enough
-        if kind not in SILENT:
-            self.left -= max(len(outputs), 1)
-            self.memory -= sum(getattr(output, "nbytes", 0) for output in outputs)
+        if kind != "error" and (self.steps <= 0 or self.memory <= 0):
+            raise Enough("steps" if self.steps <= 0 else "memory")
+        if kind in COUNTED:
+            self.steps -= len(outputs) if kind == "backward" else 1
+        self.memory -= sum(getattr(output, "nbytes", 0) for output in outputs)
         return super().write(kind, function, arguments, keywords, outputs, **info)
 
 

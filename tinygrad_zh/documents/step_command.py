@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tinygrad_zh.documents import SYSTEMS
-from tinygrad_zh.documents.script import MEMORY, STEPS, Enough, Recorded, record_function, record_script
+from tinygrad_zh.documents.script import MEMORY, STEPS, Enough, record_function, record_script
 from tinygrad_zh.i18n import text
 from tinygrad_zh.stepper import Document, Trace, load, record
 
@@ -86,7 +86,7 @@ def _program(what: str, arguments: argparse.Namespace) -> Opened:
         raise ValueError(text("cli.step.unknown", what=what, systems=", ".join(SYSTEMS)))
     recorded = (record_function(path, function, arguments.passed_on, arguments.steps) if function
                 else record_script(path, arguments.passed_on, arguments.steps))
-    notes = _notes(path, recorded)
+    notes = _notes(path, recorded.ended, arguments.steps)
     if all(line.kind in ("enter", "leave", "read", "error") and line.info.get("op") is None for line in recorded.trace):
         raise ValueError(" ".join([*notes, text("cli.step.nothing", what=what)])) from recorded.ended
     return _of_trace(recorded.trace, arguments)._replace(notes=notes, failed=_failed(recorded.ended))
@@ -106,14 +106,12 @@ def _failed(ended: BaseException | None) -> bool:
     return not (ended is None or isinstance(ended, Enough))
 
 
-def _notes(path: Path, recorded: Recorded) -> tuple[str, ...]:
+def _notes(path: Path, ended: BaseException | None, steps: int) -> tuple[str, ...]:
     """How the program ended, where it did not go to its end."""
-    ended = recorded.ended
     if ended is None:
         return ()
     if isinstance(ended, Enough):
-        lines = f"{len(recorded.trace):,}"
-        return (text("cli.step.stopped", lines=lines, memory=f"{MEMORY >> 20:,}"),)
+        return (text(f"cli.step.enough.{ended}", steps=f"{steps:,}", memory=f"{MEMORY >> 20:,}"),)
     if isinstance(ended, SystemExit):
         return (text("cli.step.exited", code=ended.code),) if _failed(ended) else ()
     own = [frame.lineno for frame in traceback.extract_tb(ended.__traceback__) if frame.filename == str(path)]
