@@ -46,6 +46,23 @@ ANSWERS = {
     return sum(line.kind == "accumulate" for line in trace)
 """,
     },
+    "03": {
+        "delta_of_mse": """\
+    return 2 * (y_hat - y) * y_hat * (1 - y_hat) / len(y)
+""",
+        "hidden_delta": """\
+    return delta4 @ w4.T * a3 * (1 - a3)
+""",
+        "learns_nothing": """\
+    return (z3 <= 0).all(axis=0)
+""",
+        "gradient_of_w3_without_slopes": """\
+    return a2.T @ (delta4 @ w4.T)
+""",
+        "alpha_for": """\
+    return wish / sum(np.sum(g**2) for g in gradients)
+""",
+    },
     "04": {
         "extrapolated": """\
     return 2 * narrow - wide
@@ -173,6 +190,23 @@ MISTAKES = {
 """,
         "additions": """\
     return sum(line.kind == "backward" for line in trace)
+""",
+    },
+    "03": {
+        "delta_of_mse": """\
+    return 2 * (y_hat - y) / len(y)
+""",
+        "hidden_delta": """\
+    return delta4 @ w4.T * (1 - a3)
+""",
+        "learns_nothing": """\
+    return (z3 <= 0).any(axis=0)
+""",
+        "gradient_of_w3_without_slopes": """\
+    return a2.T @ (delta4 @ w4.T * (a2 * (1 - a2)))
+""",
+        "alpha_for": """\
+    return wish / sum(np.abs(g).sum() for g in gradients)
 """,
     },
     "04": {
