@@ -62,6 +62,11 @@ class Trace {
     return this.accumulated[tensor].filter(([step]) => step <= k).length;
   }
 
+  // The ops that use a tensor; an optimizer's rule is not one of them, no gradient comes from there.
+  usesOf(tensor) {
+    return this.tensors[tensor].uses.filter(([op]) => this.inGraph[op]);
+  }
+
   hasRun(op, k) {
     return this.stepsOf[op].length > 0 && this.stepsOf[op][0] <= k;
   }
@@ -74,11 +79,13 @@ class Trace {
   // The op around which the graph is drawn: the step's own, else that of the nearest step before it.
   focus(k) {
     for (let step = k; step >= 0; step--) {
-      const { op, tensor, phase } = this.steps[step];
-      if (phase === "update" || phase === "assign") continue;
-      if (op !== undefined && op !== null) return op;
-      const producer = tensor === undefined || tensor === null ? null : this.tensors[tensor].producer;
-      if (producer !== null) return producer;
+      const { op, tensor } = this.steps[step];
+      if (typeof op === "number" && this.inGraph[op]) return op;
+      if (typeof tensor !== "number") continue;
+      const { producer, previous } = this.tensors[tensor];
+      if (producer !== null && this.inGraph[producer]) return producer;
+      const use = this.usesOf(tensor)[0] ?? (previous === null ? undefined : this.usesOf(previous)[0]);
+      if (use) return use[0];
     }
     return this.inGraph.indexOf(true);
   }

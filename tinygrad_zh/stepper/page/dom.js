@@ -16,12 +16,3 @@ const svg = (tag, attributes, ...children) =>
   fill(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
 const math = (tag, attributes, ...children) =>
   fill(document.createElementNS("http://www.w3.org/1998/Math/MathML", tag), attributes, children);
-
-// JSON as it stands in the file, or unpacked where it was long.
-async function embedded(id) {
-  const element = $(id);
-  if (element.type === "application/json") return JSON.parse(element.textContent);
-  const bytes = Uint8Array.from(atob(element.textContent), (character) => character.charCodeAt(0));
-  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  return new Response(stream).json();
-}

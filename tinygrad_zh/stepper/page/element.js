@@ -74,11 +74,12 @@ const bracketed = (value, always) => {
 // The numeric derivative of the same element, or why there is none.
 function checkSection(check) {
   if (!check) return null;
-  if (check.why) return h("p", { class: "quiet" }, t(`stepper.page.check_${check.why.replaceAll(" ", "_")}`));
+  if (check.why) return h("p", { class: "quiet" }, t(`stepper.check.${check.why.replaceAll(" ", "_")}`));
   const good = typeof check.error === "number" && check.error < 1e-4;
   return h("p", { class: good ? "check good" : "check bad" }, h("b", { "aria-hidden": "true" }, good ? "✓ " : "✗ "),
-    t(good ? "stepper.page.check_good" : "stepper.page.check_bad", {
-      numeric: number(check.numeric, 5), error: number(check.error, 2), step: number(check.step, 1) }));
+    linked("gradient_check", t("stepper.panel.check")), t("stepper.page.colon"),
+    t("stepper.check.numeric", { numeric: number(check.numeric, 5), step: number(check.step, 1) }), " ",
+    t("stepper.check.error", { error: number(check.error, 2) }), t("stepper.page.comma"), t(good ? "stepper.check.agrees" : "stepper.check.differs"));
 }
 
 // A forward or update element: the input elements that it is made of.

@@ -1,7 +1,7 @@
 // Unicode formula text → MathML. ∂L/∂x and a spaced a / b become fractions, marks above and below the line become
 // superscripts and subscripts, √ takes what follows it; words stay words.
 const SUPER = { "⁰": "0", "¹": "1", "²": "2", "³": "3", "⁴": "4", "⁵": "5", "⁶": "6", "⁷": "7", "⁸": "8", "⁹": "9",
-  "⁻": "−", "⁺": "+", "ˣ": "x", "ʸ": "y", "ᵖ": "p", "ᵇ": "b", "ᵗ": "t", "ⁿ": "n", "ᵀ": "⊤", "ⁱ": "i", "ʲ": "j",
+  "⁻": "−", "⁺": "+", "ˣ": "x", "ʸ": "y", "ᵖ": "p", "ᵇ": "b", "ᵗ": "t", "ⁿ": "n", "ᵀ": "T", "ⁱ": "i", "ʲ": "j",
   "ᵏ": "k", "⁽": "(", "⁾": ")", "ᵃ": "a", "ᶜ": "c", "ᵈ": "d", "ᵐ": "m", "ᵘ": "u", "ʷ": "w", "ᶻ": "z" };
 const SUB = { "₀": "0", "₁": "1", "₂": "2", "₃": "3", "₄": "4", "₅": "5", "₆": "6", "₇": "7", "₈": "8", "₉": "9",
   "ᵢ": "i", "ⱼ": "j", "ₖ": "k", "ₙ": "n", "ₘ": "m", "ₜ": "t", "ₓ": "x", "₊": "+", "₋": "−" };
@@ -52,7 +52,10 @@ class Formula {
 
   operator() {
     const [word] = this.take(TOKEN);
-    return word.length > 1 ? math("mtext", null, `\u00a0${word}\u00a0`) : math("mo", null, word);
+    if (word.length === 1) return math("mo", null, word);
+    const words = [word];
+    for (let next; (next = /^\s+([A-Za-z]{2,})/.exec(this.rest)) && !FUNCTIONS.has(next[1]);) words.push(this.take(/^\s+([A-Za-z]{2,})/)[1]);
+    return math("mtext", null, `\u00a0${words.join(" ")}\u00a0`);
   }
 
   // One thing with its marks: a name, a number, a bracket, a root, a sum, a function.
@@ -119,7 +122,8 @@ function symbols(marks, table) {
     const text = table[mark] || mark;
     const last = done.at(-1);
     if ((mark === "ⁱ" || mark === "ʲ") && last?.localName === "mi") done.push(math("msub", null, done.pop(), name(text)));
-    else done.push(/\d/.test(text) ? math("mn", null, text) : /[a-z]/.test(text) ? name(text) : sign(text));
+    else if (/\d/.test(text)) done.push(math("mn", null, text));
+    else done.push(/[a-z]/.test(text) ? name(text) : text === "T" ? math("mi", { mathvariant: "normal" }, text) : sign(text));
   }
   return done;
 }

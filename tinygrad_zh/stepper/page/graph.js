@@ -1,6 +1,8 @@
 // The graph at the left: what has run, which gradients have arrived, and where the step is. Nodes live on from step to
 // step; only a changed outline is laid out again.
 const NODE = 46; // height
+const MARGIN = 16;
+const SMALLEST = 0.72; // scale at which the letters can still be read
 const OVERLAYS = ["gradient", "value", "error", "time", "shape"];
 
 class Graph {
@@ -14,6 +16,7 @@ class Graph {
     this.expandButton = h("button", { type: "button", onclick: () => act("expand_all"), "aria-keyshortcuts": "Shift+E" });
     this.scroller = h("div", { class: "scroller" }, this.svg);
     container.replaceChildren(h("div", { class: "tools" }, this.overlayButton, this.expandButton), this.scroller);
+    new ResizeObserver(() => this.fit()).observe(this.scroller);
     this.drawn = new Map();
     this.shape = null;
     this.nodes.addEventListener("click", (event) => this.press(event.target.closest(".node")));
@@ -50,16 +53,26 @@ class Graph {
       node.style.transform = `translate(${x - item.width / 2}px, ${y}px)`;
       node.querySelector("rect").setAttribute("width", item.width);
       node.querySelector("rect").setAttribute("rx", item.kind === "leaf" ? NODE / 2 : 9);
-      node.querySelector(".bar").setAttribute("d", `M${item.width - 13} ${NODE / 2 - 4}v8m-4 -4h8`);
     }
-    const margin = 26;
-    const width = this.plan.width + 2 * margin;
-    const height = this.plan.height + margin;
-    this.svg.setAttribute("viewBox", `${-margin} ${-margin} ${width} ${height}`);
-    Object.assign(this.svg.style, { width: `${width}px`, height: `${height}px` });
+    const frames = boxes(trace, items, this.plan);
+    this.left = Math.min(0, ...frames.map((frame) => frame.left)) - MARGIN;
+    this.top = Math.min(0, ...frames.map((frame) => frame.top)) - MARGIN;
+    this.width = Math.max(this.plan.width, ...frames.map((frame) => frame.right)) + MARGIN - this.left;
+    this.height = Math.max(this.plan.height - PITCH + NODE, ...frames.map((frame) => frame.bottom)) + MARGIN - this.top;
+    this.svg.setAttribute("viewBox", `${this.left} ${this.top} ${this.width} ${this.height}`);
+    this.fit();
     this.lines = this.plan.routes.map(({ edge, path }) => ({ edge, line: svg("path", { class: "edge", d: curve(path, edge) }) }));
     this.edges.replaceChildren(...this.lines.map(({ line }) => line));
-    this.boxes.replaceChildren(...boxes(trace, items, this.plan));
+    this.boxes.replaceChildren(...frames.map((frame) => frame.element));
+  }
+
+  // A little smaller where that shows the whole graph, or its whole width; else it scrolls.
+  fit() {
+    if (!this.plan) return;
+    const wide = this.scroller.clientWidth / this.width;
+    const whole = Math.min(wide, this.scroller.clientHeight / this.height);
+    this.scale = Math.max(SMALLEST, Math.min(1, whole >= SMALLEST ? whole : wide));
+    Object.assign(this.svg.style, { width: `${this.width * this.scale}px`, height: `${this.height * this.scale}px` });
   }
 
   paint(trace, item, k, isCurrent) {
@@ -93,7 +106,8 @@ class Graph {
     const { scroller } = this;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     scroller.scrollTo({
-      top: node.y - scroller.clientHeight / 2 + NODE, left: node.x - scroller.clientWidth / 2 + 26,
+      top: (node.y + NODE / 2 - this.top) * this.scale - scroller.clientHeight / 2,
+      left: (node.x - this.left) * this.scale - scroller.clientWidth / 2,
       behavior: calm || !this.shown ? "instant" : "smooth",
     });
     this.shown = true;
@@ -124,11 +138,11 @@ class Graph {
   }
 }
 
-const arrow = (group) => svg("marker", { id: `arrow-${group}`, class: group, viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 5, markerHeight: 5,
+const arrow = (group) => svg("marker", { id: `arrow-${group}`, class: group, viewBox: "0 0 8 8", refX: 6, refY: 4, markerWidth: 3.4, markerHeight: 3.4,
   orient: "auto-start-reverse" }, svg("path", { d: "M0 0L8 4L0 8z" }));
 
 const blank = (id) => svg("g", { class: "node", role: "button", "data-id": id }, svg("title"), svg("rect", { height: NODE }),
-  svg("path", { class: "bar" }), svg("text", { x: 14, y: 19 }), svg("text", { x: 14, y: 36, class: "second" }));
+  svg("text", { x: 14, y: 19 }), svg("text", { x: 14, y: 36, class: "second" }));
 
 // Edges leave the bottom of a node and enter the top of the next one at the place of their input.
 function curve(path, edge) {
@@ -157,7 +171,8 @@ function label(trace, item, k, overlay) {
   if (item.kind === "leaf") first = trace.tensorName(tensor);
   else if (item.kind === "op") {
     const { name } = trace.tensors[tensor] ?? {};
-    first = `${trace.ops[item.op].name}${name ? ` → ${name}` : ""}`;
+    const op = trace.ops[item.op].name;
+    first = !name ? op : namedByOp(name, op) ? name : `${op} → ${name}`;
   } else if (item.kind === "module") {
     const module = trace.modules[item.module];
     first = `${module.path || module.kind}${item.count ? ` × ${item.count}` : ""} ▸`;
@@ -166,12 +181,15 @@ function label(trace, item, k, overlay) {
   const shape = tensor === undefined || item.kind === "stub" ? "" : shapeText(trace.tensors[tensor].shape);
   const second = item.kind === "module" && overlay === "shape" ? t("stepper.page.ops", { count: item.ops.length }) : [shape, numbers].filter(Boolean).join("  ");
   const kind = item.kind === "module" ? trace.modules[item.module].kind : t(`stepper.page.node_${item.kind}`);
-  const said = [`${first.replace("▸", "")} ${kind}`, shape, run ? "" : t("stepper.page.not_run"),
+  const said = [`${item.kind === "op" ? trace.ops[item.op].name : ""} ${first.replace("▸", "")} ${kind}`.trim(), shape, run ? "" : t("stepper.page.not_run"),
     gradient ? t("stepper.page.has_gradient", { norm: number(norm(gradient)) }) : t("stepper.page.no_gradient_yet")];
   // The width of what may stand there at any step, so that nothing moves when a gradient arrives.
   const letters = Math.max(textWidth(first), textWidth(shape) + (item.kind === "stub" ? 0 : 12 * 6.7));
   return { first, second, run, arrived: gradient !== null, said: said.filter(Boolean).join(t("stepper.page.comma")), width: Math.max(96, Math.round(letters + 34)) };
 }
+
+// A tensor without a name of its own is called after its op: matmul₂.
+const namedByOp = (name, op) => name.replace(/[₀-₉]+$/, "").replaceAll("_", "") === op.toLowerCase();
 
 const textWidth = (text) => [...text].reduce((sum, letter) => sum + (letter.codePointAt(0) > 0x2e7f ? 13 : 7.4), 0);
 
@@ -206,7 +224,7 @@ function currentItem(trace, k, items, itemOf) {
 // From a leaf: to the next step that adds to its gradient, else to its first use.
 function stepOfTensor(trace, k, tensor) {
   const arrivals = trace.accumulated[tensor].map(([step]) => step);
-  const uses = trace.tensors[tensor].uses.map(([op]) => trace.stepsOf[op][0]).filter((step) => step !== undefined);
+  const uses = trace.usesOf(tensor).map(([op]) => trace.stepsOf[op][0]).filter((step) => step !== undefined);
   const known = trace.group(k) === "forward" ? [...uses, ...arrivals] : [...arrivals, ...uses];
   return known.find((step) => trace.group(step) === trace.group(k) && step > k) ?? known[0] ?? k;
 }
@@ -219,21 +237,22 @@ function boxes(trace, items, plan) {
     for (const m of trace.ancestors(own)) open.set(m, [...(open.get(m) ?? []), item]);
   }
   const depth = (m) => trace.ancestors(m).length;
-  return [...open].sort(([a], [b]) => depth(a) - depth(b)).flatMap(([m, members]) => {
+  return [...open].sort(([a], [b]) => depth(a) - depth(b)).map(([m, members]) => {
     const inner = Math.max(0, ...[...open.keys()].filter((each) => trace.ancestors(each).includes(m)).map((each) => depth(each) - depth(m)));
-    const pad = 8 + 7 * inner;
+    const pad = 9 + 5 * inner;
     const at = members.map((item) => ({ ...plan.nodes.get(item.id), width: item.width }));
     const left = Math.min(...at.map((node) => node.x - node.width / 2)) - pad;
     const right = Math.max(...at.map((node) => node.x + node.width / 2)) + pad;
-    const top = Math.min(...at.map((node) => node.y)) - pad - 10;
+    const top = Math.min(...at.map((node) => node.y)) - 20 - 15 * inner;
     const bottom = Math.max(...at.map((node) => node.y)) + NODE + pad;
     const foreign = items.some((item) => {
       const node = plan.nodes.get(item.id);
       return !members.includes(item) && node.x + item.width / 2 > left && node.x - item.width / 2 < right && node.y < bottom && node.y + NODE > top && item.kind !== "leaf";
     });
     const { path, kind } = trace.modules[m];
-    return [svg("g", { class: foreign ? "box crowded" : "box", "data-id": `m${m}` },
+    const element = svg("g", { class: foreign ? "box crowded" : "box", "data-id": `m${m}` },
       svg("rect", { x: left, y: top, width: right - left, height: bottom - top, rx: 12 }),
-      svg("text", { x: left + 10, y: top + 12 }, `▾ ${path} ${kind}`))];
+      svg("text", { x: left + 10, y: top + 13 }, `▾ ${path} ${kind}`));
+    return { element, left, top, right, bottom };
   });
 }

@@ -1,6 +1,6 @@
-// An array as a table of at most 8 × 8 cells round the picked one: leading axes become rows, blue is positive, orange
+// An array as a table of at most 8 × 10 cells round the picked one: leading axes become rows, blue is positive, orange
 // negative, and the sign is written too.
-const SIDE = 8;
+const [ROWS, COLUMNS] = [8, 10];
 
 // Which rows and columns are shown; rows count through all leading axes.
 function windowOf(array, picked) {
@@ -12,19 +12,19 @@ function windowOf(array, picked) {
     return { row, column, rows: array.window.length > 1 ? array.window[0] : 1, columns: array.window.at(-1) };
   }
   const flat = picked ? flatten(array.shape, picked) : 0;
-  const start = (at, size) => Math.max(0, Math.min(at - SIDE / 2, size - SIDE));
+  const start = (at, size, shown) => Math.max(0, Math.min(at - shown / 2, size - shown));
   return {
-    row: start(Math.floor(flat / columns), rows), column: start(flat % columns, columns),
-    rows: Math.min(SIDE, rows), columns: Math.min(SIDE, columns),
+    row: start(Math.floor(flat / columns), rows, ROWS), column: start(flat % columns, columns, COLUMNS),
+    rows: Math.min(ROWS, rows), columns: Math.min(COLUMNS, columns),
   };
 }
 
 // tensor: what it is called; of: which array of the step it is ("upstream0", "input1", "target", …), for the light.
-function grid(array, { label, of, picked = null, pickable = false, testid = null, digits = 3 }) {
+function grid(array, { label, of, picked = null, pickable = false, testid = null, digits = 3, reason = t("stepper.page.not_yet") }) {
   if (!array) {
     return h("figure", { class: "grid none", "data-testid": testid },
       h("figcaption", null, label), h("span", { class: "dash" }, "–"),
-      h("small", null, t("stepper.page.not_yet")));
+      h("small", null, reason));
   }
   const { shape } = array;
   const view = windowOf(array, picked);
@@ -43,14 +43,14 @@ function grid(array, { label, of, picked = null, pickable = false, testid = null
   }
   const heads = Array.from({ length: view.columns }, (_, k) => h("th", { scope: "col" }, shape.length ? view.column + k : ""));
   return h("figure", { class: "grid", "data-testid": testid },
-    h("table", { "data-of": of, class: pickable ? "pickable" : null },
-      h("caption", null, label, " ", h("span", { class: "shape" }, shapeText(shape))),
+    h("figcaption", { id: `name-${of}` }, label, " ", h("span", { class: "shape" }, shapeText(shape))),
+    h("table", { "data-of": of, class: pickable ? "pickable" : null, "aria-labelledby": `name-${of}` },
       h("thead", shape.length ? null : { hidden: true }, h("tr", null, h("td"), heads)), h("tbody", null, body)),
     array.values.length < sizeOf(shape) || view.rows * view.columns < sizeOf(shape) ? summary(array, view) : null);
 }
 
 function cell(value, flat, largest, isPicked, pickable, digits) {
-  const odd = typeof value !== "number";
+  const odd = typeof value === "string";
   const weight = odd ? 0 : Math.round((55 * Math.abs(value)) / largest);
   return h("td", {
     class: [odd ? "odd" : value < 0 ? "negative" : "positive", isPicked && "picked"].filter(Boolean).join(" "),
@@ -73,4 +73,5 @@ function summary(array, view) {
 
 // Numbers written in a row between signs: upstream ⇒ contribution, before + this = after.
 const equation = (testid, ...parts) => h("div", { class: "equation", "data-testid": testid },
-  parts.map((part) => (typeof part === "string" ? h("span", { class: "operator" }, part) : part)));
+  parts.map((part, i) => (typeof part === "string" ? null
+    : h("div", { class: "operand" }, typeof parts[i - 1] === "string" ? h("span", { class: "operator" }, parts[i - 1]) : null, part))));

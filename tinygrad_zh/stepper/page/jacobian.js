@@ -22,10 +22,10 @@ function locate(trace, op, row) {
 function jacobianSection(trace, step, pickedColumn, onPick) {
   const { jacobian } = step;
   const op = trace.ops[step.op];
-  if (!jacobian) return h("p", { class: "quiet" }, t("stepper.page.jacobian_large"));
+  const sizes = (tensors) => tensors.reduce((sum, tensor) => sum + sizeOf(trace.tensors[tensor].shape), 0);
+  if (!jacobian) return h("p", { class: "quiet" }, t("stepper.jacobian.large", { rows: sizes(op.outputs), columns: sizes([step.tensor]) }));
   const { rows, columns, kind } = jacobian;
-  const words = kind === "sparse" ? t("stepper.page.jacobian_shape", { rows, columns })
-    : t(kind === "identity" ? "stepper.page.jacobian_identity" : "stepper.page.jacobian_diagonal", { rows, columns });
+  const words = t(`stepper.jacobian.${kind}`, { rows, columns, count: jacobian.values?.length, all: rows * columns });
   const dense = entries(jacobian);
   const out = h("output", { class: "readout" });
   const tell = (r, c) => {
@@ -33,15 +33,22 @@ function jacobianSection(trace, step, pickedColumn, onPick) {
     const input = indexText(unflatten(trace.tensors[step.tensor].shape, c));
     out.textContent = `∂${trace.tensorName(at.tensor)}${indexText(at.index)} / ∂${trace.tensorName(step.tensor)}${input} = ${number(dense[r * columns + c])}`;
   };
+  if (pickedColumn !== null) tell(strongest(dense, rows, columns, pickedColumn), pickedColumn);
   return h("div", { class: "jacobian" }, h("p", null, words), heatMap(dense, rows, columns, pickedColumn, tell, onPick),
     out, h("p", { class: "quiet" }, t("stepper.page.jacobian_product")));
+}
+
+// The row of a column's largest entry: what is told before anything is pointed at.
+function strongest(dense, rows, columns, column) {
+  const size = (row) => Math.abs(dense[row * columns + column]);
+  return Array.from({ length: rows }, (_, row) => row).reduce((best, row) => (size(row) > size(best) ? row : best), 0);
 }
 
 function heatMap(dense, rows, columns, pickedColumn, tell, onPick) {
   const canvas = h("canvas", { width: columns, height: rows });
   const cursor = h("i", { class: "cursor" });
   const column = h("i", { class: "column" });
-  const size = Math.max(4, Math.min(24, Math.floor(300 / columns), Math.floor(200 / rows)));
+  const size = Math.max(4, Math.min(24, Math.floor(280 / columns), Math.floor(150 / rows)));
   const box = h("div", {
     class: "heat", tabindex: 0, role: "img", "data-focus": "heat", "aria-label": t("stepper.page.heat", { rows, columns }),
     style: `width:${columns * size}px;height:${rows * size}px`,

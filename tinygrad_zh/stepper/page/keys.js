@@ -29,9 +29,9 @@ const ACTIONS = {
   overlay: () => nextOverlay(),
   check: () => flip("check"),
   source: () => flip("source"),
-  language: () => { switchLanguage(); redraw(); },
+  language: () => { switchLanguage(); (state.trace ? redraw : nameViews)(); },
   link: () => copyLink(),
-  glossary: () => openGlossary(),
+  glossary: () => openGlossary(null),
   help: () => openHelp(),
   quit: () => {},
 };

@@ -3,10 +3,11 @@
 const GAP = 22;
 const PITCH = 84;
 const SWEEPS = 8;
+const LIGHT = 0.05; // a leaf makes room for the ops, which stand straight under one another
 
 function layout(items, edges) {
   const rank = ranks(items, edges);
-  const nodes = new Map(items.map((item) => [item.id, { id: item.id, width: item.width, rank: rank.get(item.id), up: [], down: [] }]));
+  const nodes = new Map(items.map((item) => [item.id, { id: item.id, width: item.width, weight: item.kind === "leaf" ? LIGHT : 1, rank: rank.get(item.id), up: [], down: [], ports: [] }]));
   const routes = edges.map((edge) => route(edge, nodes));
   const layers = [];
   for (const node of nodes.values()) (layers[node.rank] ??= []).push(node);
@@ -45,12 +46,13 @@ function route(edge, nodes) {
   const end = nodes.get(edge.to);
   for (let r = path[0].rank + 1; r < end.rank; r++) {
     const id = `${edge.from}>${r}`; // edges from one node share their way
-    if (!nodes.has(id)) nodes.set(id, { id, width: 4, rank: r, up: [], down: [], point: true });
+    if (!nodes.has(id)) nodes.set(id, { id, width: 4, weight: 1, rank: r, up: [], down: [], ports: [], point: true });
     path.push(nodes.get(id));
   }
   path.push(end);
   for (let i = 1; i < path.length; i++) {
     path[i - 1].down.push(path[i]);
+    path[i - 1].ports.push(i === path.length - 1 ? (edge.slot + 1) / (edge.slots + 1) - 0.5 : 0); // where it enters
     path[i].up.push(path[i - 1]);
   }
   return { edge, path };
@@ -59,37 +61,40 @@ function route(edge, nodes) {
 function arrange(layers) {
   const number = (layer) => layer.forEach((node, i) => { node.order = i; });
   layers.forEach(number);
-  const mean = (nodes, key, otherwise) => (nodes.length ? nodes.reduce((sum, node) => sum + node[key], 0) / nodes.length : otherwise);
+  const mean = (values, otherwise) => (values.length ? values.reduce((sum, value) => sum + value, 0) / values.length : otherwise);
+  const above = (node) => node.up.map((each) => each.order);
+  const below = (node) => node.down.map((each, i) => each.order + node.ports[i]);
   for (let sweep = 0; sweep < SWEEPS; sweep++) {
     const down = sweep % 2 === 0;
     for (const layer of down ? layers : [...layers].reverse()) {
-      layer.forEach((node) => { node.wish = mean(down ? node.up : node.down, "order", mean(down ? node.down : node.up, "order", node.order)); });
+      const [first, second] = down ? [above, below] : [below, above];
+      layer.forEach((node) => { node.wish = mean(first(node), mean(second(node), node.order)); });
       layer.sort((a, b) => a.wish - b.wish || a.order - b.order);
       number(layer);
     }
   }
   for (const layer of layers) place(layer, layer.map((node) => node.order * 120));
+  const weighted = (nodes, otherwise) => nodes.reduce((sum, node) => sum + node.weight * node.x, 0) / nodes.reduce((sum, node) => sum + node.weight, 0) || otherwise;
   for (let sweep = 0; sweep < 2 * SWEEPS; sweep++) {
     for (const layer of sweep % 2 ? [...layers].reverse() : layers) {
-      const wish = (node) => mean([...node.up, ...node.down], "x", node.x);
-      place(layer, layer.map(wish));
+      place(layer, layer.map((node) => weighted([...node.up, ...node.down], node.x)));
     }
   }
 }
 
-// Least Σ (x − wish)² with room between neighbours: pool adjacent violators.
+// Least Σ weight (x − wish)² with room between neighbours: pool adjacent violators.
 function place(layer, wishes) {
   const offsets = [];
   layer.forEach((node, i) => offsets.push(i ? offsets[i - 1] + (layer[i - 1].width + node.width) / 2 + GAP : 0));
   const pools = [];
   wishes.forEach((wish, i) => {
-    pools.push({ sum: wish - offsets[i], count: 1 });
-    while (pools.length > 1 && pools.at(-2).sum / pools.at(-2).count > pools.at(-1).sum / pools.at(-1).count) {
-      const { sum, count } = pools.pop();
-      pools.at(-1).sum += sum;
-      pools.at(-1).count += count;
+    const { weight } = layer[i];
+    pools.push({ sum: weight * (wish - offsets[i]), weight, count: 1 });
+    while (pools.length > 1 && pools.at(-2).sum / pools.at(-2).weight > pools.at(-1).sum / pools.at(-1).weight) {
+      const last = pools.pop();
+      for (const key of ["sum", "weight", "count"]) pools.at(-1)[key] += last[key];
     }
   });
   let i = 0;
-  for (const { sum, count } of pools) for (let n = 0; n < count; n++, i++) layer[i].x = sum / count + offsets[i];
+  for (const { sum, weight, count } of pools) for (let n = 0; n < count; n++, i++) layer[i].x = sum / weight + offsets[i];
 }

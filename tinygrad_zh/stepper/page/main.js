@@ -33,20 +33,20 @@ function redraw() {
   document.body.dataset.step = step;
 }
 
-const hints = () => [["next", "right"], ["next_op", "n"], ["accumulation", "a"], ["find", "/"], ["help", "?"]].flatMap(([action, key]) => [
-  keycap(key), ` ${t(`stepper.key.${action}`)}  `]);
+const hints = () => [["next_op", "n"], ["next_phase", "]"], ["language", "L"], ["help", "?"]].map(([action, key]) =>
+  h("span", null, keycap(key), " ", action === "help" ? t("stepper.page.help") : t(`stepper.key.${action}`)));
 
 function goto(step) {
   const there = Math.max(0, Math.min(state.trace.steps.length - 1, step));
   if (there === state.step) return;
   Object.assign(state, { step: there, pick: null });
-  $("side").scrollTop = 0;
   redraw();
 }
 
 function pick(index) {
   state.pick = index;
   redraw();
+  $("said").textContent = `${indexText(index)} = ${number(valueAt(state.trace.target(state.step), index))}`;
 }
 
 function movePick(down, right) {
@@ -140,10 +140,11 @@ function follow(place) {
 }
 
 async function start() {
-  const words = await embedded("texts");
-  const data = await embedded("data");
+  const words = JSON.parse(await embedded("texts"));
+  const data = JSON.parse(await embedded("data"));
   texts = words.texts;
   keyTable = words.keys;
+  glossaryTable = words.glossary;
   state.traces = data.documents.map((each) => new Trace(each));
   const place = readHash();
   chooseLanguage(data.language, place.lang);

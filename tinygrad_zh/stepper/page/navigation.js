@@ -51,7 +51,7 @@ const producer = (trace, k) => {
 const consumer = (trace, k) => {
   const { op, tensor } = trace.steps[k];
   const made = op !== undefined && op !== null ? trace.ops[op].outputs[0] : tensor;
-  const use = made === undefined || made === null ? undefined : trace.tensors[made].uses[0];
+  const use = made === undefined || made === null ? undefined : trace.usesOf(made)[0];
   return use === undefined ? k : sameKind(trace, k, use[0]);
 };
 

@@ -45,17 +45,16 @@ def page(
     Several documents get a chooser. Raises ValueError for a value that JSON cannot hold (nan is the string "nan").
     """
     extra = extra or Extra()
-    script = "\n".join(
-        [*(_light(_part(f"{name}.js")) for name in SCRIPTS[:-1]), _light(extra.script), _light(_part("main.js"))]
-    )
+    program = [*(_part(f"{name}.js") for name in SCRIPTS[:-1]), extra.script, _part("main.js")]
     parts = {
         "title": html.escape(title),
         "lang": "zh-CN" if lang == "zh" else "en",
         "connect": html.escape(extra.connect),
-        "style": _light(_part("page.css")) + _light(extra.style),
-        "texts": _embedded("texts", _texts()),
-        "data": _embedded("data", {"documents": list(documents), "language": lang, "extra": extra.data}),
-        "script": f"(() => {{\n{script}\n}})();",
+        "style": _light(_part("page.css") + extra.style),
+        "texts": _embedded("texts", _json(_texts())),
+        "data": _embedded("data", _json({"documents": list(documents), "language": lang, "extra": extra.data})),
+        "program": _embedded("program", f"(() => {{\n{_light(''.join(program))}\n}})();"),
+        "loader": _light(_part("loader.js")),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _light(_part("page.html")))
 
@@ -99,16 +98,19 @@ def _light(source: str) -> str:
 
 
 def _texts() -> dict[str, Any]:
-    """Every text of the stepper and the glossary in both languages, and the table of keys."""
+    """Every text of the stepper and the glossary in both languages, the table of keys and that of the terms."""
     texts = {key: both for key, both in catalogue().items() if key.startswith(("stepper.", "glossary."))}
-    return {"texts": texts, "keys": json.loads(files("tinygrad_zh.stepper").joinpath("keys.json").read_text("utf-8"))}
+    tables = {name: files("tinygrad_zh.stepper").joinpath(f"{name}.json") for name in ("keys", "glossary")}
+    return {"texts": texts, **{name: json.loads(file.read_text(encoding="utf-8")) for name, file in tables.items()}}
 
 
-def _embedded(name: str, data: Any) -> str:
-    """A script element that is data: JSON as it is, or packed where it is long."""
-    plain = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    if len(plain) > PLAIN:
-        packed = base64.b64encode(zlib.compress(plain, 9)).decode()
-        return f'<script id="{name}" type="text/plain">{packed}</script>'
-    readable = plain.decode().replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
-    return f'<script id="{name}" type="application/json">{readable}</script>'
+def _json(data: Any) -> str:
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
+
+
+def _embedded(name: str, text: str) -> str:
+    """A script element that the browser does not run: the text as it is, or packed where it is long."""
+    if len(text.encode()) <= PLAIN and "<" not in text:
+        return f'<script id="{name}" type="text/plain">{text}</script>'
+    packed = base64.b64encode(zlib.compress(text.encode(), 9)).decode()
+    return f'<script id="{name}" type="text/plain" data-packed="deflate">{packed}</script>'

@@ -9,18 +9,18 @@ const VIEWS = {
       label: trace.tensorName(tensor), of: k ? `output${k}` : "target", picked: k ? null : picked, pickable: !k }));
     const saved = op.saved.length ? op.saved.join(", ") : t("stepper.page.nothing");
     return [
-      section("rule", t("stepper.page.formula"), null, formulaLine(trace, op), bindings(trace, op)),
+      h("div", { class: "beside" }, rule(trace, op, t("stepper.panel.formula"), "op"), ruleCode(trace, op.code.forward)),
       section("values", t("stepper.page.values"), "tensor", equation("values-grids", ...inputs, "→", ...outputs),
-        h("p", { class: "quiet" }, t("stepper.page.saved", { names: saved }))),
+        h("p", { class: "quiet" }, linked("saved_value", t("stepper.page.saved")), t("stepper.page.colon"), saved)),
       step.element ? section("element", t("stepper.page.element_inputs"), null, inputsSection(trace, step, picked)) : null,
-      h("div", { class: "codes" }, userCode(trace, op.where), ruleCode(trace, op.code.forward)),
+      userCode(trace, op.where),
     ];
   },
 
   seed(trace, step, picked) {
     return [
-      section("rule", t("stepper.page.formula"), null, h("div", { class: "formula", "data-testid": "derivative" }, formula("∂L/∂L = 1")),
-        h("p", null, t(step.given ? "stepper.page.seed_given" : "stepper.page.seed_why"))),
+      step.given ? null : section("rule", t("stepper.panel.formula"), "seed_gradient",
+        h("div", { class: "formula", "data-testid": "derivative" }, formula("∂L/∂L = 1"))),
       section("values", t("stepper.page.gradient"), "gradient", grid(trace.array(step.gradient), {
         label: `∂L/∂${trace.tensorName(step.tensor)}`, of: "target", picked, pickable: true, testid: "after" })),
     ];
@@ -30,68 +30,70 @@ const VIEWS = {
     const op = trace.ops[step.op];
     const tensor = trace.tensorName(step.tensor);
     const upstream = step.upstream.map((array, k) => grid(trace.array(array), {
-      label: [linked("upstream", t("stepper.page.upstream")), ` ∂L/∂${trace.tensorName(op.outputs[k])}`], of: `upstream${k}`, testid: "upstream" }));
+      label: [linked("upstream_gradient", t("stepper.panel.upstream")), ` ∂L/∂${trace.tensorName(op.outputs[k])}`], of: `upstream${k}`, testid: "upstream" }));
     const target = trace.array(step.raw);
     const column = step.jacobian && step.jacobian.columns === sizeOf(target.shape) ? flatten(target.shape, picked) : null;
     return [
       banner(trace, step),
-      section("rule", t("stepper.page.derivative"), "chain_rule", formulaLine(trace, op, op.input_names[step.slot]), bindings(trace, op)),
+      h("div", { class: "beside" }, h("div", { class: "stack" }, rule(trace, op, t("stepper.page.derivative"), "chain_rule", op.input_names[step.slot]),
+        ruleCode(trace, op.code[op.input_names[step.slot]])),
+        section("jacobian-section", t("stepper.page.jacobian"), "local_jacobian",
+          h("div", { "data-testid": "jacobian" }, jacobianSection(trace, step, column, (c) => pick(unflatten(target.shape, c)))))),
       section("values", t("stepper.page.flow"), "vjp", equation("flow", ...upstream, "⇒", grid(target, {
-        label: [linked("contribution", t("stepper.page.contribution")), ` ∂L/∂${tensor}`], of: "target", picked, pickable: true, testid: "contribution" }))),
+        label: [linked("contribution", t("stepper.panel.contribution")), ` ∂L/∂${tensor}`], of: "target", picked, pickable: true, testid: "contribution" }))),
       section("element", t("stepper.page.element"), null, elementSection(trace, step, picked),
         state.check ? h("div", { "data-testid": "check" }, checkOf(step, picked)) : null),
       accumulation(trace, step, picked),
-      section("jacobian-section", t("stepper.page.jacobian"), "jacobian",
-        h("div", { "data-testid": "jacobian" }, jacobianSection(trace, step, column, (c) => pick(unflatten(target.shape, c))))),
-      h("div", { class: "codes" }, userCode(trace, op.where), ruleCode(trace, op.code[op.input_names[step.slot]])),
+      userCode(trace, op.where),
     ];
   },
 
   sum_to(trace, step, picked) {
-    return reduction(trace, step, picked, "stepper.page.sum_to_why", "broadcasting");
+    return fitted(trace, step, picked, "undo_broadcast");
   },
 
   cast(trace, step, picked) {
-    return reduction(trace, step, picked, "stepper.page.cast_why", "dtype");
+    return fitted(trace, step, picked, "dtype");
   },
 
   skip(trace, step) {
     const op = trace.ops[step.op];
     return [
-      section("rule", t("stepper.page.derivative"), null, formulaLine(trace, op, op.input_names[step.slot]), bindings(trace, op)),
-      section("values", t("stepper.page.gradient"), "gradient", grid(null, { label: `∂L/∂${trace.tensorName(step.tensor)}`, testid: "after" })),
-      h("div", { class: "codes" }, userCode(trace, op.where)),
+      rule(trace, op, t("stepper.page.derivative"), "chain_rule", op.input_names[step.slot]),
+      section("values", t("stepper.page.gradient"), "gradient", grid(null, { label: `∂L/∂${trace.tensorName(step.tensor)}`, testid: "after", reason: t("stepper.page.never") })),
+      userCode(trace, op.where),
     ];
   },
 
   gradient(trace, step, picked) {
-    return [section("rule", t("stepper.page.passes"), "accumulation", h("p", null, t("stepper.page.passes_why"))), accumulation(trace, step, picked)];
+    return [accumulation(trace, step, picked)];
   },
 
   hook(trace, step, picked) {
     return [section("values", t("stepper.page.hook"), "hook", equation("hook",
-      grid(trace.array(step.before), { label: t("stepper.page.before"), of: "before", testid: "before" }), "⇒",
-      grid(trace.array(step.after), { label: t("stepper.page.after"), of: "target", picked, pickable: true, testid: "after" })))];
+      grid(trace.array(step.before), { label: t("stepper.panel.before"), of: "before", testid: "before" }), "⇒",
+      grid(trace.array(step.after), { label: t("stepper.panel.after"), of: "target", picked, pickable: true, testid: "after" })))];
   },
 
   update(trace, step, picked) {
     const op = typeof step.op === "number" ? trace.ops[step.op] : null;
     const name = typeof step.tensor === "number" ? trace.tensorName(step.tensor) : "";
     return [
-      op ? section("rule", t("stepper.page.update_rule"), "optimizer", formulaLine(trace, op), attributes(op)) : null,
+      op ? h("div", { class: "beside" }, rule(trace, op, t("stepper.page.update_rule"), "optimizer"), ruleCode(trace, op.code.forward)) : null,
       section("values", t("stepper.page.update"), "parameter", equation("update",
-        grid(trace.array(step.before), { label: `${name} ${t("stepper.page.before")}`, of: "before", picked, testid: "before" }),
+        grid(trace.array(step.before), { label: `${name} ${t("stepper.panel.before")}`, of: "before", picked, testid: "before" }),
         ...(step.gradient === null || step.gradient === undefined ? [] : [" ", grid(trace.array(step.gradient), { label: `∂L/∂${name}`, of: "gradient", picked })]),
-        "⇒", grid(trace.array(step.after), { label: `${name} ${t("stepper.page.after")}`, of: "target", picked, pickable: true, testid: "after" }))),
-      op ? h("div", { class: "codes" }, userCode(trace, op.where), ruleCode(trace, op.code.forward)) : null,
+        "⇒", grid(trace.array(step.after), { label: `${name} ${t("stepper.panel.after")}`, of: "target", picked, pickable: true, testid: "after" }))),
+      op && step.element ? section("element", t("stepper.page.element_inputs"), null, inputsSection(trace, step, picked)) : null,
+      op ? userCode(trace, op.where) : null,
     ];
   },
 
   assign(trace, step, picked) {
     const name = trace.tensorName(step.tensor);
     return [section("values", t("stepper.page.update"), "parameter", equation("update",
-      grid(trace.array(step.before), { label: `${name} ${t("stepper.page.before")}`, of: "before", picked, testid: "before" }), "⇒",
-      grid(trace.array(step.after), { label: `${name} ${t("stepper.page.after")}`, of: "target", picked, pickable: true, testid: "after" })))];
+      grid(trace.array(step.before), { label: `${name} ${t("stepper.panel.before")}`, of: "before", picked, testid: "before" }), "⇒",
+      grid(trace.array(step.after), { label: `${name} ${t("stepper.panel.after")}`, of: "target", picked, pickable: true, testid: "after" })))];
   },
 
   error(trace, step) {
@@ -99,9 +101,9 @@ const VIEWS = {
     return [
       h("section", { class: "error", "data-testid": "error", role: "group", "aria-label": t("stepper.phase.error") },
         h("p", null, h("b", { "aria-hidden": "true" }, "✗ "), h("code", null, step.type)), h("p", { lang: "en" }, step.message)),
-      step.hint ? h("section", { class: "hint", "data-testid": "hint" }, h("h3", null, t("stepper.page.fix")), h("p", null, step.hint[language] || step.hint.en)) : null,
-      op ? section("rule", t("stepper.page.formula"), null, formulaLine(trace, op), bindings(trace, op)) : null,
-      h("div", { class: "codes" }, userCode(trace, step.where || op?.where)),
+      step.hint ? h("section", { class: "hint", "data-testid": "hint" }, h("h3", null, t("stepper.panel.fix")), h("p", null, step.hint[language] || step.hint.en)) : null,
+      op ? rule(trace, op, t("stepper.panel.formula"), "op") : null,
+      userCode(trace, step.where || op?.where),
     ];
   },
 };
@@ -111,38 +113,35 @@ function checkOf(step, picked) {
   return recorded || step.check?.why ? checkSection(step.check) : null;
 }
 
-function attributes(op) {
-  return h("p", { class: "shapes", "data-testid": "shapes" }, Object.entries(op.attributes).map(([name, value]) => chip(name, "= ", String(value))));
-}
+const rule = (trace, op, title, term, partial) =>
+  section("rule", title, term, formulaLine(trace, op, partial), bindings(trace, op));
 
 function banner(trace, step) {
-  if (trace.tensors[step.tensor].uses.length < 2) return null;
+  if (trace.usesOf(step.tensor).length < 2) return null;
   return h("p", { class: "banner", "data-testid": "banner" }, h("b", { "aria-hidden": "true" }, "⊕ "), t("stepper.page.reused"));
 }
 
 function accumulation(trace, step, picked) {
   if (step.after === undefined) return null;
-  const label = (key) => t(`stepper.page.${key}`);
   return section("sum", t("stepper.page.accumulation"), "accumulation", equation("accumulation",
-    grid(trace.array(step.before), { label: label("before"), of: "before", picked, testid: "before" }), "+",
-    grid(trace.array(step.contribution), { label: label("this"), of: "this", picked }), "=",
-    grid(trace.array(step.after), { label: label("after"), of: "after", picked, testid: "after" })));
+    grid(trace.array(step.before), { label: t("stepper.panel.before"), of: "before", picked, testid: "before" }), "+",
+    typeof step.before === "number" ? grid(trace.array(step.contribution), { label: t("stepper.page.this"), of: "this", picked })
+      : h("span", null, t("stepper.page.this")), "=",
+    grid(trace.array(step.after), { label: t("stepper.panel.after"), of: "after", picked, testid: "after" })));
 }
 
-function reduction(trace, step, picked, why, term) {
+// A gradient that is summed over copies, or cast, so that it has the shape and the dtype of its tensor.
+function fitted(trace, step, picked, term) {
   const tensor = trace.tensorName(step.tensor);
   const op = trace.ops[step.op];
   return [
     banner(trace, step),
-    section("rule", t(`stepper.page.${step.phase}`), term, h("p", null, t(why, {
-      tensor, small: shapeText(trace.tensors[step.tensor].shape), large: shapeText(trace.arrays[step.raw].shape),
-      from: trace.arrays[step.raw].dtype, to: trace.tensors[step.tensor].dtype }))),
-    section("values", t("stepper.page.flow"), null, equation("flow",
+    section("values", t(`stepper.page.${step.phase}`), term, equation("flow",
       grid(trace.array(step.raw), { label: `∂L/∂${tensor}`, of: "raw", testid: "upstream" }), "⇒",
-      grid(trace.array(step.contribution), { label: t("stepper.page.contribution"), of: "target", picked, pickable: true, testid: "contribution" }))),
+      grid(trace.array(step.contribution), { label: t("stepper.panel.contribution"), of: "target", picked, pickable: true, testid: "contribution" }))),
     section("element", t("stepper.page.element"), null, elementSection(trace, step, picked)),
     accumulation(trace, step, picked),
-    h("div", { class: "codes" }, userCode(trace, op.where)),
+    userCode(trace, op.where),
   ];
 }
 
@@ -152,10 +151,16 @@ function drawPanel(trace, k, picked) {
   const focused = panel.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
   const lost = panel.contains(document.activeElement);
   $("headline").replaceChildren(...headline(trace, k).flat());
-  const said = t("stepper.page.announce", { step: k + 1, steps: trace.steps.length, phase: t(`stepper.phase.${trace.group(k)}`) });
-  $("sentence").replaceChildren(h("span", { class: "hidden" }, said, " "), sentence(trace, k));
-  panel.replaceChildren(...VIEWS[step.phase](trace, step, picked).flat(Infinity).filter(Boolean));
+  announce(trace, k);
+  panel.replaceChildren(...[...VIEWS[step.phase](trace, step, picked), termsOfStep(trace, step)].filter(Boolean));
   if (lost) (focused && panel.querySelector(`[data-focus="${focused}"]`) || $("side")).focus({ preventScroll: true });
+}
+
+// The sentence is said once a step, not again when only the picked element has moved.
+function announce(trace, k) {
+  const place = t("stepper.page.announce", { step: k + 1, steps: trace.steps.length, phase: t(`stepper.phase.${trace.group(k)}`) });
+  const words = [`${place} `, sentence(trace, k)];
+  if ($("sentence").textContent !== words.join("")) $("sentence").replaceChildren(h("span", { class: "hidden" }, words[0]), words[1]);
 }
 
 // Light the cells that made one element: hovered, or picked.

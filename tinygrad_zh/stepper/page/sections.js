@@ -29,9 +29,10 @@ const letterOf = (op, slot) => (capital(op) ? op.input_names[slot].toUpperCase()
 function formulaLine(trace, op, partial) {
   const known = trace.formulas[op.name];
   if (!known) return null;
-  const forward = h("div", { class: partial ? "formula small" : "formula", "data-testid": "formula" }, formula(known.forward));
-  const chinese = language === "zh" && known.zh ? h("p", { class: "quiet" }, known.zh) : null;
-  if (!partial) return [forward, chinese];
+  const chinese = language === "zh" && known.zh ? h("span", { class: "quiet" }, known.zh) : null;
+  const forward = h("div", { class: partial ? "formula small" : "formula" },
+    h("span", { "data-testid": "formula" }, formula(known.forward)), chinese);
+  if (!partial) return forward;
   const derivative = known.partials[partial];
-  return [h("div", { class: "formula", "data-testid": "derivative" }, derivative ? formula(derivative) : h("code", null, "–")), forward, chinese];
+  return [derivative ? h("div", { class: "formula", "data-testid": "derivative" }, formula(derivative)) : null, forward];
 }

@@ -14,20 +14,32 @@ function sentence(trace, k) {
     output: op ? namesOf(trace, op.outputs) : "",
     inputs: op ? namesOf(trace, op.inputs) : "",
     raw: typeof step.raw === "number" ? shapeText(trace.arrays[step.raw].shape) : "",
-    before: typeof step.raw === "number" ? trace.arrays[step.raw].dtype : "",
-    dtype: typeof step.tensor === "number" ? trace.tensors[step.tensor].dtype : "",
-    name: step.name ?? "", message: step.message ?? "", type: step.type ?? "",
+    name: typeof step.tensor === "number" ? trace.tensorName(step.tensor) : step.name ?? "",
+    message: step.message ?? "",
     count: typeof step.tensor === "number" ? trace.contributions(step.tensor, k) : 0,
+    ...change(trace, step),
   };
-  return t(`stepper.page.say_${sentenceKind(step)}`, values);
+  return t(sentenceKey(step), values);
 }
 
-function sentenceKind(step) {
+// What a gradient is before and after it is fitted to its tensor: shapes, or dtypes.
+function change(trace, step) {
+  if (step.phase !== "sum_to" && step.phase !== "cast") return {};
+  const [from, to] = [trace.arrays[step.raw], trace.arrays[step.contribution]];
+  return step.phase === "cast" ? { before: from.dtype, after: to.dtype } : { before: shapeText(from.shape), after: shapeText(to.shape) };
+}
+
+function sentenceKey(step) {
   switch (step.phase) {
-    case "seed": return step.given ? "seed_given" : "seed";
-    case "backward": return step.after === undefined ? "backward_unfinished" : step.before === null ? "backward_first" : "backward_more";
-    case "skip": return step.why === "constant" ? "skip_constant" : "skip_none";
-    default: return step.phase;
+    case "seed": return step.given ? "stepper.why.given" : "stepper.why.seed";
+    case "skip": return step.why === "constant" ? "stepper.why.constant" : "stepper.why.discrete";
+    case "forward": return "stepper.page.say_forward";
+    case "update": return "stepper.page.say_update";
+    case "error": return "stepper.page.say_error";
+    case "backward":
+      if (step.after === undefined) return "stepper.page.say_unfinished";
+      return step.before === null ? "stepper.page.say_first" : "stepper.page.say_more";
+    default: return `stepper.why.${step.phase}`;
   }
 }
 
