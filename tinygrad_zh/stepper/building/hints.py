@@ -91,7 +91,7 @@ def _fits(alternatives: list[str]) -> Iterator[Sentence]:
 # ---- something is missing
 
 
-@says(r"NoneType|: None\b|(matmul|prediction|takes).*\(\)")
+@says(r"NoneType|: None\b|(matmul|prediction).*\(\)")
 def _none(m: Mistake) -> Iterator[Sentence]:
     if "None" in m.found[0] or any(a is None for a in m.arrays[:2]):  # which has shape ()
         yield _sentence("stepper.hint.none")
@@ -116,7 +116,8 @@ def _inner_sizes(m: Mistake) -> Iterator[Sentence]:
     if fitting:
         yield from _fits(fitting)
     else:
-        yield _sentence("stepper.hint.matmul_none", n=n, m=rows)
+        fixed = (*b[:-2], n, b[-1]) if len(b) > 1 else (n,)
+        yield _sentence("stepper.hint.matmul_none", a=(*a[:-1], rows), b=fixed)
 
 
 def _mT(shape: Shape) -> Shape | None:
@@ -146,10 +147,12 @@ def _not_broadcast(m: Mistake) -> Iterator[Sentence]:
     batched = getattr(m.op, "__name__", "") == "MatMul"
     for k, (second, b) in enumerate(given):
         for first, a in given[:k]:
-            pair = (a[:-2], b[:-2]) if batched else (a, b)
-            if _broadcast(*pair) is None:
-                yield _clash(first, second, *pair)
-                yield from _fits([] if batched or second == "shape" else _reshaped(first, a, second, b))
+            if batched and _broadcast(a[:-2], b[:-2]) is None:
+                yield _sentence("stepper.hint.broadcast_batch", a=a[:-2], b=b[:-2])
+                return
+            if not batched and _broadcast(a, b) is None:
+                yield _clash(first, second, a, b)
+                yield from _fits([] if second == "shape" else _reshaped(first, a, second, b))
                 return
     if len(given) == 2:
         yield _sentence("stepper.hint.broadcast_smaller", a=given[0][1], b=given[1][1])
@@ -220,10 +223,11 @@ def _loss_shapes(m: Mistake) -> Iterator[Sentence]:
         yield _sentence("stepper.hint.targets", p=p, n=prod(p), m=prod(t))
 
 
-@says(rf"(?P<layer>\w+)\([^()]*\) takes (?:\w+ )?\(…, (?:length, )?(?P<width>\d+)\), not (?P<x>{SHAPE})")
+@says(rf"(?P<layer>\w+)(?:\([^()]*\))? takes (?:\w+ )?\(…, (?:length, )?(?P<width>\d+)\), not (?P<x>{SHAPE})")
 def _width(m: Mistake) -> Iterator[Sentence]:
     width, x = m.number("width"), m.shape("x")
     if not x:
+        yield _sentence("stepper.hint.width_none", n=width)
         return
     yield _sentence("stepper.hint.width", layer=m.found["layer"], n=width, m=x[-1])
     ways = {"x.mT": len(x) > 1 and x[-2] == width, "nn.Flatten()": len(x) > 2 and prod(x[1:]) == width,
@@ -310,6 +314,14 @@ def _logits(m: Mistake) -> Iterator[Sentence]:
     if m.found["loss"] in instead:
         function, loss = instead[m.found["loss"]]
         yield _sentence("stepper.hint.logits", function=function, loss=loss)
+
+
+@says(r"unexpected keyword argument '(?P<word>\w+)'")
+def _keyword(m: Mistake) -> Iterator[Sentence]:
+    if m.op is not None and m.op.attributes:
+        yield _sentence("stepper.hint.keyword", name=m.op.__name__, keywords=", ".join(m.op.attributes))
+    if m.found["word"] in ("dim", "keepdim"):
+        yield _sentence("stepper.hint.keyword_dim")
 
 
 # ---- gradients
