@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -55,8 +56,8 @@ def record_script(path: Path, words: Sequence[str] = (), steps: int = STEPS) -> 
     trace = BoundedTrace(path.name, steps)
     with _started(path, words, "__main__") as module:
         ended = _end_of(lambda: _recorded(trace, lambda: exec(code, vars(module))))
-    own = [value for value in vars(module).values() if isinstance(value, Trace) and value]
-    return Recorded(own[-1] if own and not trace else trace, ended)
+    own = [value for value in vars(module).values() if isinstance(value, Trace)]
+    return Recorded(max([trace, *own], key=len), ended)  # a program with a tz.record() of its own has its lines there
 
 
 def record_function(path: Path, name: str, words: Sequence[str] = (), steps: int = STEPS) -> Recorded:
@@ -88,13 +89,14 @@ def _started(path: Path, words: Sequence[str], name: str) -> Iterator[ModuleType
     """What `python FILE words…` makes of a process: its arguments, its first folder of modules, its main module."""
     module = ModuleType(name)
     module.__file__ = str(path)
-    argv, folders, main = sys.argv, list(sys.path), sys.modules.get(name)
+    argv, folders, main, here = sys.argv, list(sys.path), sys.modules.get(name), os.getcwd()
     sys.argv, sys.modules[name] = [str(path), *words], module
     sys.path.insert(0, str(path.resolve().parent))
     try:
         yield module
     finally:
         sys.argv, sys.path[:] = argv, folders
+        os.chdir(here)
         if main is None:
             del sys.modules[name]
         else:

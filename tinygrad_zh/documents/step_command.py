@@ -54,8 +54,12 @@ def _check(arguments: argparse.Namespace) -> None:
     if arguments.text not in (None, "all") and not arguments.text.lstrip("-").isdecimal():
         raise ValueError(text("cli.step.text_number", step=arguments.text))
     for path in (arguments.html, arguments.json):
-        if path is not None and (path.is_dir() or not os.access(path.resolve().parent, os.W_OK)):
+        if path is not None and not _writable(path.resolve()):
             raise ValueError(text("cli.step.unwritable", path=path))
+
+
+def _writable(path: Path) -> bool:
+    return os.access(path.parent, os.W_OK) and (path.is_file() or not path.exists())
 
 
 # ---- what to step through
