@@ -97,7 +97,7 @@ class WrongGradient:
         return Verdict(self, self.solved.position(step))
 
     def __repr__(self) -> str:
-        return f"{self.number}  {self.title}\n\n{text('exercise.wrong.question')}"
+        return f"{self.number}  {self.title}\n\n{text('stepper.exercise.question')}"
 
     def _repr_html_(self) -> str:
         """The page, in which the question is answered, inside a notebook."""

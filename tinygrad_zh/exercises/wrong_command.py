@@ -60,7 +60,7 @@ def _open(exercise: WrongGradient) -> None:
 
 
 def _question(exercise: WrongGradient) -> None:
-    print(text("exercise.wrong.question") + "\n" + text("exercise.wrong.how", number=exercise.number))
+    print(text("stepper.exercise.question") + "\n" + text("exercise.wrong.how", number=exercise.number))
 
 
 def _judge(exercise: WrongGradient, step: int | str) -> int:

@@ -26,6 +26,7 @@ function redraw() {
   $("hints").replaceChildren(...hints());
   drawScrubber(trace, step);
   drawPanel(trace, step, pickedIndex());
+  drawExercises(trace, step, pickedIndex());
   light(pickedFlat());
   graph.draw(trace, step, state.view);
   writeHash();
@@ -122,6 +123,7 @@ function listen() {
   $("language").addEventListener("click", () => act("language"));
   $("help-open").addEventListener("click", () => act("help"));
   $("glossary-open").addEventListener("click", () => act("glossary"));
+  $("predict").addEventListener("click", togglePrediction);
   $("find").addEventListener("submit", (event) => { event.preventDefault(); findNext(); });
   $("chooser").addEventListener("change", (event) => { choose(state.traces[Number(event.target.value)]); redraw(); });
   $("dialog").addEventListener("click", (event) => { if (event.target === $("dialog")) $("dialog").close(); });

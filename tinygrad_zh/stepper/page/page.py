@@ -24,7 +24,7 @@ PLAIN = 32 * 1024  # bytes of JSON up to which it stays readable in the file; ab
 SCRIPTS = (
     "dom", "language", "numbers", "document", "navigation", "formula", "grid", "jacobian", "element", "source",
     "sentence", "sections", "panel", "outline", "layout", "graph", "scrubber", "glossary", "help", "hash", "views",
-    "keys", "main",
+    "exercise", "keys", "main",
 )  # fmt: skip
 
 
