@@ -22,6 +22,7 @@ ROOT = Path(tz.__file__).parents[1]
 
 PROGRAM = """
 import sys
+from tempfile import gettempdir
 import numpy as np
 import tinygrad_zh as tz
 
@@ -37,6 +38,9 @@ def refuses():
     a, b = tz.tensor(np.ones((2, 3)), requires_grad=True), tz.tensor(np.ones((2, 3)))
     c = a * 2.0
     return c @ b
+
+def calls():
+    refuses()
 
 print("arguments", sys.argv[1:])
 if __name__ == "__main__":
@@ -89,7 +93,7 @@ def test_a_program_is_run_and_recorded(program: Path, tmp_path: Path, capsys: Ca
     assert [op["name"] for op in data["ops"]] == ["Mul", "Sum"]
     assert phases(data) == ["forward", "forward", "seed", "backward", "backward", "backward"]
     assert data["meta"]["title"] == "program.py"
-    assert data["ops"][0]["where"][1:] == [8, "loss"]
+    assert data["ops"][0]["where"][1:] == [9, "loss"]
     assert "arguments []" in capsys.readouterr().out
 
 
@@ -157,7 +161,22 @@ def test_an_error_is_where_the_trace_opens_and_its_last_line_is_said(
     assert phases(data)[-1] == "error"
     assert data["steps"][-1]["name"].lower() == "matmul"
     error = capsys.readouterr().err
-    assert f"{program}, line 17: ValueError: " in error and "(2, 3)" in error
+    assert f"{program}, line 18: ValueError: " in error and "(2, 3)" in error
+
+
+def test_the_line_that_is_named_is_the_innermost_of_the_program(
+    program: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    written(tmp_path, f"{program}:calls", status=1)
+    assert f"{program}, line 18: ValueError: " in capsys.readouterr().err
+
+
+def test_a_program_whose_very_first_op_fails_opens_at_it(tmp_path: Path) -> None:
+    (tmp_path / "first.py").write_text("import numpy as np\nimport tinygrad_zh as tz\n"
+                                       "tz.tensor(np.ones((2, 3))) @ tz.tensor(np.ones((2, 3)))\n")
+    data = written(tmp_path, str(tmp_path / "first.py"), status=1)
+    assert phases(data) == ["error"]
+    assert "(2, 3)" in data["steps"][0]["message"]
 
 
 def test_the_page_of_an_error_is_linked_at_the_error(program: Path, tmp_path: Path, capsys: Capture) -> None:
@@ -210,8 +229,8 @@ def test_an_error_at_the_last_step_is_still_said(tmp_path: Path) -> None:
 
 
 def test_a_program_that_records_for_itself_is_seen_as_it_recorded(tmp_path: Path) -> None:
-    (tmp_path / "own.py").write_text("import tinygrad_zh as tz\nx = tz.tensor(1.0) + 1.0\n"
-                                     "with tz.stepper.record(title='mine') as trace:\n    (tz.tensor(2.0, requires_grad=True) * 3.0).backward()\n")
+    (tmp_path / "own.py").write_text("import tinygrad_zh as tz\nx = tz.tensor(1.0, requires_grad=True) + 1.0\n"
+                                     "with tz.stepper.record(title='mine') as trace:\n    (x * 3.0).sum()\n")
     assert written(tmp_path, str(tmp_path / "own.py"))["meta"]["title"] == "mine"
 
 
@@ -250,7 +269,7 @@ def test_what_is_no_python(capsys: Capture, tmp_path: Path, source: str, said: s
 
 def test_a_function_that_is_not_there(program: Path, capsys: Capture) -> None:
     error = refused(capsys, f"{program}:los")
-    assert "has no function los" in error and error.rstrip().endswith("without arguments: loss, refuses")
+    assert "has no function los" in error and error.rstrip().endswith("without arguments: loss, refuses, calls")
 
 
 def test_a_function_that_needs_arguments(program: Path, capsys: Capture) -> None:
@@ -268,7 +287,7 @@ def test_a_program_that_fails_before_it_computes(tmp_path: Path, capsys: Capture
     path = tmp_path / "early.py"
     path.write_text("import tinygrad_zh as tz\nx = {}['key']\ndef loss(): return tz.tensor(1.0) + 1.0\n")
     error = refused(capsys, f"{path}{function}")
-    assert f"{path}, line 2: KeyError: 'key'" in error
+    assert error == f"error: {path}, line 2: KeyError: 'key'\n"
 
 
 @pytest.mark.parametrize("option", ["--html", "--json"])
@@ -337,7 +356,7 @@ def test_as_a_process(program: Path, tmp_path: Path) -> None:
                          env={**os.environ, "PYTHONIOENCODING": "utf-8"}, check=False)
     assert ran.returncode == 1
     assert "matmul" in ran.stdout.lower()
-    assert ran.stderr.splitlines()[-1].startswith(f"{program}, line 17: ValueError: ")
+    assert ran.stderr.splitlines()[-1].startswith(f"{program}, line 18: ValueError: ")
     assert "Traceback" not in ran.stderr
 
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tinygrad_zh.documents import SYSTEMS
-from tinygrad_zh.documents.script import MEMORY, STEPS, Enough, record_function, record_script
+from tinygrad_zh.documents.script import MEMORY, STEPS, Enough, Recorded, record_function, record_script
 from tinygrad_zh.i18n import text
 from tinygrad_zh.stepper import Document, Trace, load, record
+
+PACKAGE = str(Path(__file__).parents[1])
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,8 +93,9 @@ def _program(what: str, arguments: argparse.Namespace) -> Opened:
     recorded = (record_function(path, function, arguments.passed_on, arguments.steps) if function
                 else record_script(path, arguments.passed_on, arguments.steps))
     notes = _notes(path, recorded.ended, arguments.steps)
-    if all(line.kind in ("enter", "leave", "read", "error") and line.info.get("op") is None for line in recorded.trace):
-        raise ValueError(" ".join([*notes, text("cli.step.nothing", what=what)])) from recorded.ended
+    if _shows_nothing(recorded):
+        why = () if isinstance(recorded.ended, Exception) else (text("cli.step.nothing", what=what),)
+        raise ValueError(" ".join(notes + why)) from recorded.ended
     return _of_trace(recorded.trace, arguments)._replace(notes=notes, failed=_failed(recorded.ended))
 
 
@@ -102,6 +105,14 @@ def _of_trace(trace: Trace, arguments: argparse.Namespace) -> Opened:
     document = trace.document(arguments.values)
     document.data["meta"]["command"] = shlex.join(["tinygrad-zh", "step", arguments.what])
     return Opened(document)
+
+
+def _shows_nothing(recorded: Recorded) -> bool:
+    """Whether no op ran, and none of the engine's functions refused what it was given either."""
+    if any(line.kind not in ("enter", "leave", "read", "error") for line in recorded.trace):
+        return False
+    frames = traceback.extract_tb(recorded.ended.__traceback__) if recorded.ended is not None else []
+    return not recorded.trace or not frames[-1].filename.startswith(PACKAGE)
 
 
 def _failed(ended: BaseException | None) -> bool:
