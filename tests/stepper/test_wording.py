@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
 import pytest
 
+import tinygrad_zh as tz
 from tinygrad_zh.ops.formula import all_ops, formula
 from tinygrad_zh.stepper.wording import _PHRASES, formula_words
 
@@ -57,3 +59,13 @@ def test_it_reads_as_a_formula(said: str, chinese: str) -> None:
 
 def test_every_phrase_is_said_by_some_op() -> None:
     assert [phrase for phrase, _ in _PHRASES if not any(re.search(phrase, said) for said in FORMULAS)] == []
+
+
+def test_a_document_says_a_formula_anew_only_where_it_has_words() -> None:
+    x = tz.tensor(np.ones(2), requires_grad=True)
+    with tz.record() as trace:
+        (tz.functional.relu(x) * x).sum().backward()
+    formulas = trace.document().data["formulas"]
+    assert formulas["ReLU"]["partials_zh"] == {"x": "∂L/∂x = ∂L/∂y（当 x > 0），否则 0"}
+    assert "forward_zh" not in formulas["ReLU"]
+    assert {"forward_zh", "partials_zh"} & formulas["Mul"].keys() == set()

@@ -21,6 +21,7 @@ from tinygrad_zh.stepper.building.modules import Modules
 from tinygrad_zh.stepper.building.naming import name_of_op, result_names
 from tinygrad_zh.stepper.building.sources import Sources
 from tinygrad_zh.stepper.building.tensors import Tensors
+from tinygrad_zh.stepper.wording import formula_words
 
 Step = dict[str, Any]
 
@@ -307,8 +308,11 @@ def _formula(cls: Any) -> dict[str, Any]:
     except ValueError:
         return {"forward": cls.__name__, "partials": {}, "zh": "", "notes": ""}
     names = [key.removeprefix("backward_") for key in cls.backwards if key != "backward"] or list(cls.inputs)
-    return {"forward": said.forward, "partials": dict(zip(names, said.partials, strict=False)), "zh": said.chinese,
-            "notes": said.notes}
+    partials = dict(zip(names, said.partials, strict=False))
+    chinese = {"forward_zh": formula_words(said.forward, "zh"),
+               "partials_zh": {name: formula_words(partial, "zh") for name, partial in partials.items()}}
+    entry = {"forward": said.forward, "partials": partials, "zh": said.chinese, "notes": said.notes}
+    return entry | {key: words for key, words in chinese.items() if words != entry[key.removesuffix("_zh")]}
 
 
 def _upstream(line: Line) -> list[Any]:
