@@ -56,7 +56,7 @@ def moved(array: Data, index: Sequence[int], down: int, right: int) -> Index:
 
 
 def grid(
-    name: str, array: Data | None, room: int, picked: Sequence[int] = (), sources: Collection[Index] = ()
+    name: str, array: Data | None, room: int, picked: Index | None = None, sources: Collection[Index] = ()
 ) -> list[Line]:
     """The name and shape, then the numbers, no wider than `room`: "[…]" is the picked one, "(…)" one of its sources.
 
@@ -66,7 +66,8 @@ def grid(
         return [line(Span(name, "name")), line(NOTHING)]
     if not array["values"]:
         return [line(Span(title(name, array["shape"]), "name")), line(Span(text("stepper.grid.empty"), "quiet"))]
-    centre = nearest(array, picked if len(picked) == len(array["shape"]) else next(iter(sources), array["shape"]))
+    inside = [index for index in (picked, *sources) if index is not None and len(index) == len(array["shape"])]
+    centre = nearest(array, inside[0] if inside else [0] * len(array["shape"]))
     rows, columns = _part(array, centre)
     cells = {c: _column(array, centre, rows, c) for c in columns}
     while len(columns) > 1 and sum(len(cells[c][0]) + 2 for c in columns) > room:
@@ -115,11 +116,11 @@ def _column(array: Data, centre: Index, rows: range, column: int) -> list[str]:
     return [w.ljust(max(map(len, aligned))) for w in aligned]
 
 
-def _cell(array: Data, index: Index, written: str, picked: Sequence[int], sources: Collection[Index]) -> Line:
+def _cell(array: Data, index: Index, written: str, picked: Index | None, sources: Collection[Index]) -> Line:
     """The number with the spaces round it; brackets stand next to it."""
     bare = written.strip()
     before, after = written.partition(bare)[::2]
-    if tuple(picked) == index:
+    if picked == index:
         return line(before, Span(f"[{bare}]", "picked"), after)
     if index in sources:
         return line(before, Span(f"({bare})", "source"), after)

@@ -25,10 +25,10 @@ def described(jacobian: Data, room: int) -> list[Line]:
 
 
 def heat_map(jacobian: Data, column: int, room: int) -> list[Line]:
-    """One cell an entry, its sign and its size by shade, ▼ above the column of the picked element; [] for the
-    identity, and where it is too large."""
+    """One cell an entry, its sign and its size by shade, ▼ above the column of the picked element; [] for one number,
+    for the identity, and where it is too large."""
     rows, columns = jacobian["rows"], jacobian["columns"]
-    if jacobian["kind"] == "identity" or rows > WIDEST or columns > WIDEST or 2 * columns > room:
+    if jacobian["kind"] == "identity" or rows * columns == 1 or max(rows, columns) > WIDEST or 2 * columns > room:
         return []
     cells = {(row, at): value for row, at, value in entries(jacobian)}
     largest = max((abs(v) for v in cells.values() if not isinstance(v, str)), default=0) or 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tinygrad_zh.i18n import text
 from tinygrad_zh.stepper.navigation import group, target
 from tinygrad_zh.stepper.panel.phases import sections
-from tinygrad_zh.stepper.panel.spans import Line, Span, laid_out, line
+from tinygrad_zh.stepper.panel.spans import Line, Span, flow, laid_out, line, paragraph
 from tinygrad_zh.stepper.panel.titles import step_title, term_of
 from tinygrad_zh.stepper.panel.view import COLUMN, View
 
@@ -22,7 +22,7 @@ def header(view: View) -> Line:
 
 def panel(view: View) -> list[Line]:
     """The title of the step, its op in words, and its sections."""
-    lines = [_title(view)]
+    lines = _title(view)
     for section in sections(view):
         if view.close and not section.label:
             continue
@@ -30,9 +30,9 @@ def panel(view: View) -> list[Line]:
     return [now for before, now in zip([(), *lines], lines, strict=False) if before or now]  # no two empty lines
 
 
-def _title(view: View) -> Line:
-    title = Span(step_title(view.data, view.at), "title")
+def _title(view: View) -> list[Line]:
+    title = paragraph(step_title(view.data, view.at), view.width, "title")
     if view.op is None:
-        return line(title)
+        return title
     words = " ".join(filter(None, (term_of(view.data, view.op["name"]), f"#{view.step['op']}")))
-    return line(title, Span(f"  {words}", "quiet"))
+    return flow([*title, line(Span(f" {words}", "quiet"))], view.width)

@@ -11,18 +11,16 @@ NOTHING = Span("–", "quiet")
 
 
 def number(value: Number | None, digits: int = 4) -> str:
-    """`value` to a few significant digits; nan and inf are words, None is "–".
+    """`value` to a few significant digits, whole up to a million; nan and inf are words, None is "–".
 
-    >>> number(0.287123), number(-1e-7), number("nan"), number(3)
-    ('0.2871', '-1e-07', 'nan', '3')
+    >>> number(0.287123), number(-1e-7), number(-12345.6), number("nan"), number(3)
+    ('0.2871', '-1e-07', '-12346', 'nan', '3')
     """
     if value is None:
         return NOTHING.text
-    if isinstance(value, (str, bool)):
+    if not isinstance(value, float):
         return str(value)
-    if isinstance(value, int):
-        return str(value)
-    return f"{value:.{digits}g}"
+    return f"{value:.0f}" if 10**digits <= abs(value) < 1e6 else f"{value:.{digits}g}"
 
 
 def colour(value: Number | None) -> str:

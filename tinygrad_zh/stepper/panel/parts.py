@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tinygrad_zh.i18n import text
+from tinygrad_zh.i18n import language, text
 from tinygrad_zh.stepper.panel.element import flat, written_out
 from tinygrad_zh.stepper.panel.grid import grid, title
 from tinygrad_zh.stepper.panel.heat import described, heat_map
@@ -57,8 +57,8 @@ def added_up(view: View) -> list[Section]:
     gradient = gradient_of(view.data, step["tensor"])
     banner = Section("", paragraph(text("stepper.sum.banner"), view.width, "banner") if _several(view) else [])
     if step["before"] is None:
-        first = line(Span(text("stepper.sum.first", gradient=gradient), "quiet"))
-        return [banner, Section(label("before"), flow([line(NOTHING), first], view.room))]
+        words = f"{NOTHING.text} {text('stepper.sum.first', gradient=gradient)}"
+        return [banner, Section(label("before"), paragraph(words, view.room, NOTHING.style))]
     names = {"before": f"{label('before')} {gradient}", "contribution": label("contribution"),
              "after": f"{label('after')} {gradient}"}
     blocks = [grid(name, view.array(part), room_for(view, 3), view.picked) for part, name in names.items()]
@@ -66,11 +66,11 @@ def added_up(view: View) -> list[Section]:
 
 
 def _several(view: View) -> bool:
-    """Whether the gradient has several parts: from several uses of its tensor, or something was there before."""
+    """Whether more than one use of the step's tensor sends a gradient back to it."""
     tensor = view.step["tensor"]
     uses = {(step["op"], step["slot"]) for step in view.data["steps"]
             if step["phase"] == "backward" and step["tensor"] == tensor}
-    return len(uses) > 1 or view.step["before"] is not None
+    return len(uses) > 1
 
 
 # ---- formula and shapes
@@ -80,6 +80,8 @@ def formula(view: View, part: str | None = None) -> Section:
     """The op's formula; or the partial of an input, with the forward below it."""
     assert view.op is not None
     said = view.data["formulas"].get(view.op["name"], {"forward": view.op["name"], "partials": {}})
+    if language() == "zh":
+        said = said | {key.removesuffix("_zh"): words for key, words in said.items() if key.endswith("_zh")}
     partial = "" if part is None else said["partials"].get(part, "")
     lines = paragraph(partial, view.room, "formula") if partial else []
     lines += paragraph(said["forward"], view.room, "quiet" if partial else "formula")
@@ -169,5 +171,5 @@ def source_lines(view: View, part: str) -> list[Section]:
     """Your line and the rule's, unless the reader has hidden them."""
     if not view.source or view.op is None:
         return []
-    return [Section(label("code"), user_lines(view.data, view.op["where"])),
-            Section(label("rule"), rule_lines(view.data, view.op, part))]
+    return [Section(label("code"), user_lines(view.data, view.op["where"], view.room)),
+            Section(label("rule"), rule_lines(view.data, view.op, part, view.room))]

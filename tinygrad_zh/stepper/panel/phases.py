@@ -38,9 +38,9 @@ def _forward(view: View) -> list[Section]:
     assert view.op is not None
     inputs, outputs, found = view.op["inputs"], view.op["outputs"], view.element
     room = room_for(view, len(inputs) + len(outputs))
-    given = [grid(name_of(view.data, t), view.value(t), room, (), input_sources(found, slot))
+    given = [grid(name_of(view.data, t), view.value(t), room, None, input_sources(found, slot))
              for slot, t in enumerate(inputs)]
-    made = [grid(name_of(view.data, t), view.value(t), room, view.picked if k == 0 else ())
+    made = [grid(name_of(view.data, t), view.value(t), room, view.picked if k == 0 else None)
             for k, t in enumerate(outputs)]
     signs = [","] * (len(given) - 1) + ["⇒"] * bool(given) + [","] * (len(made) - 1)
     return [formula(view), shapes(view), written(view, name_of(view.data, outputs[0])),
@@ -62,7 +62,7 @@ def _backward(view: View) -> list[Section]:
              for k, (t, position) in enumerate(zip(view.op["outputs"], step["upstream"], strict=True))
              if position is not None]
     room = room_for(view, len(above) + 1)
-    blocks = [grid(f"{label('upstream')} {name}", array, room, (), sources(found, k)) for k, name, array in above]
+    blocks = [grid(f"{label('upstream')} {name}", array, room, None, sources(found, k)) for k, name, array in above]
     result = label("contribution") if "after" in step else label("raw")
     blocks.append(grid(f"{result} → {gradient}", view.result, room, view.picked))
     raw = data["arrays"][step["raw"]]
@@ -83,7 +83,7 @@ def _conformed(view: View) -> list[Section]:
     gradient = gradient_of(view.data, step["tensor"])
     form = "shape" if step["phase"] == "sum_to" else "dtype"
     before, after = (tuple(a[form]) if form == "shape" else a[form] for a in (raw, contribution))
-    blocks = [grid(label("raw"), raw, room_for(view, 2), (), sources(view.element, 0)),
+    blocks = [grid(label("raw"), raw, room_for(view, 2), None, sources(view.element, 0)),
               grid(f"{label('contribution')} → {gradient}", contribution, room_for(view, 2), view.picked)]
     return [
         why(view, step["phase"], name=name_of(view.data, step["tensor"]), before=before, after=after),
@@ -133,17 +133,15 @@ def _update(view: View) -> list[Section]:
 
 def _error(view: View) -> list[Section]:
     step, op = view.step, view.op
-    inputs = [] if op is None else [
-        line(f"{own} = ", title(name_of(view.data, t), view.data["tensors"][t]["shape"]))
-        for t, own in zip(op["inputs"], op["input_names"], strict=True)
-    ]
+    inputs = [] if op is None else [f"{own}: {title(name_of(view.data, t), view.data['tensors'][t]['shape'])}"
+                                    for t, own in zip(op["inputs"], op["input_names"], strict=True)]
     message = f"{step['type']}: {step['message']}"
     return [
         formula(view) if op is not None and op["name"] in view.data["formulas"] else Section("", []),
-        Section(label("shapes"), flow(inputs, view.room) if inputs else []),
+        Section(label("shapes"), paragraph("; ".join(inputs), view.room) if inputs else []),
         Section(label("message"), paragraph(message, view.room, "bad")),
         Section(label("fix"), paragraph(step["hint"][language()], view.room, "strong") if step["hint"] else []),
-        Section(label("code"), user_lines(view.data, step["where"]) if view.source else []),
+        Section(label("code"), user_lines(view.data, step["where"], view.room) if view.source else []),
     ]
 
 

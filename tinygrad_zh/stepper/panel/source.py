@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_zh.stepper.panel.spans import Line, Span, line
+from tinygrad_zh.stepper.panel.spans import Line, Span, line, paragraph, shortened
 
 Data = dict[str, Any]
 
@@ -12,40 +12,40 @@ AROUND = 1
 """So many lines before and after the user's line."""
 
 
-def user_lines(data: Data, where: Any) -> list[Line]:
+def user_lines(data: Data, where: Any, room: int) -> list[Line]:
     """The user's line with its neighbours, under the name of the file."""
     if where is None:
         return []
     file, number, function = where
     inside = f" {function}()" if function.isidentifier() else ""
-    heading = line(Span(f"{file}:{number}{inside}", "quiet"))
-    return [heading, *_numbered(data, file, number - AROUND, number + AROUND, number, number)]
+    shown = _lines(data, file, number - AROUND, number + AROUND)
+    return paragraph(f"{file}:{number}{inside}", room, "quiet") + _numbered(shown, (number, number), room)
 
 
-def rule_lines(data: Data, op: Data, part: str) -> list[Line]:
+def rule_lines(data: Data, op: Data, part: str, room: int) -> list[Line]:
     """The lines of an op's formula: "forward", or the partial of the input of that name."""
     if part not in op["code"]:
         return []
     file, first, last = op["code"][part]
-    marked = _formula(data, file, first, last)
-    return [line(Span(f"{file}:{first}", "quiet")), *_numbered(data, file, first, last, *marked)]
+    shown = _lines(data, file, first, last)
+    returns = [n for n, code in shown.items() if code.lstrip().startswith("return")]
+    marked = (returns[-1] if returns else first), last
+    return paragraph(f"{file}:{first}", room, "quiet") + _numbered(shown, marked, room)
 
 
-def _formula(data: Data, file: str, first: int, last: int) -> tuple[int, int]:
-    """The lines to mark: from the last `return` on."""
-    lines = data["sources"].get(file, {})
-    returns = [n for n in range(first, last + 1) if lines.get(str(n), "").lstrip().startswith("return")]
-    return (returns[-1] if returns else first), last
+def _lines(data: Data, file: str, first: int, last: int) -> dict[int, str]:
+    """{number: line}, of those that the document has."""
+    lines = {int(n): code.expandtabs(4).rstrip() for n, code in data["sources"].get(file, {}).items()}
+    return {n: lines[n] for n in sorted(lines) if first <= n <= last}
 
 
-def _numbered(data: Data, file: str, first: int, last: int, marked_first: int, marked_last: int) -> list[Line]:
-    lines = data["sources"].get(file, {})
-    shown = [(n, lines[str(n)].expandtabs(4).rstrip()) for n in range(first, last + 1) if str(n) in lines]
-    indent = min((len(code) - len(code.lstrip()) for _, code in shown if code), default=0)
-    digits = len(str(last))
+def _numbered(lines: dict[int, str], marked: tuple[int, int], room: int) -> list[Line]:
+    indent = min((len(code) - len(code.lstrip()) for code in lines.values() if code), default=0)
+    digits = len(str(max(lines, default=0)))
+    rows = [(n, f"{n:>{digits}}  ", shortened(code[indent:], room - digits - 4)) for n, code in lines.items()]
     return [
-        line(Span(f"▶ {n:>{digits}}  {code[indent:]}", "current"))
-        if marked_first <= n <= marked_last
-        else line(Span(f"  {n:>{digits}}  ", "quiet"), Span(code[indent:], "code"))
-        for n, code in shown
+        line(Span(f"▶ {front}{code}", "current"))
+        if marked[0] <= n <= marked[1]
+        else line(Span(f"  {front}", "quiet"), Span(code, "code"))
+        for n, front, code in rows
     ]
