@@ -263,10 +263,10 @@ def half_squared_error(p, y):
     return tape.write("halfsquarederror", 0.5 * np.sum((p.value - y) ** 2), (p, lambda dL: dL * (p.value - y)))
 
 
-parts = (Array, Tape, sum_to, matmul, plus, relu, half_squared_error)
-count = sum(bool(line.strip()) for part in parts for line in inspect.getsource(part).splitlines())
+parts = (Array.__init__, Tape.write, Tape.backward, sum_to, matmul, plus, relu, half_squared_error)
+count = len(["class Array", "class Tape"]) + sum(len(inspect.getsource(part).splitlines()) for part in parts)
 print(count)
-assert count <= 40
+assert count < 40
 
 # %% [markdown]
 # `gradients` is the sheet of paper for one pass: what lies between is taken off it when it is handed on, and what is

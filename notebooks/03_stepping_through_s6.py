@@ -108,8 +108,8 @@ trace
 
 # %% [markdown]
 # In a notebook the last line opens the stepper, as a page inside the page. Click into it, and use the keys: → and ← for
-# a step, n and p for an op, ] and [ for a phase, h j k l to pick another element, L for the other language, and ? for
-# all of them. In the terminal the same keys work: `tinygrad-zh step s6`.
+# a step, n and p for an op, ] and [ for a phase, h j k l to pick another element, L for the other language, t for the
+# glossary, and ? for all of them. In the terminal the same keys work: `tinygrad-zh step s6`.
 #
 # What follows on this page is the same recording as plain text. First all of its steps, a line each.
 
