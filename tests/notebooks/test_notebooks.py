@@ -16,10 +16,12 @@ from tests.notebooks.answers import ANSWERS, MISTAKES
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "notebooks"
+AS_JUPYTER = Path(__file__).with_name("as_jupyter.py")
 READMES = {"en": FOLDER / "README.md", "zh": FOLDER / "README.zh.md"}
 ENGLISH = sorted(path for path in FOLDER.glob("*.py") if not path.name.endswith(".zh.py"))
 BOTH = sorted(FOLDER.glob("*.py"))
 READS_DIALOGUES = [path for path in ENGLISH if path.name.startswith("07")]
+STEPS = [path for path in ENGLISH if path.name.startswith("03")]
 TRAINS = [path for path in ENGLISH if path.name[:2] in ("05", "07")]
 
 each_pair = pytest.mark.parametrize("english", ENGLISH, ids=lambda path: path.stem)
@@ -57,22 +59,22 @@ def code(notebook: Path) -> list[list[str]]:
     ]
 
 
-def run(source: str, folder: Path, **variables: str) -> subprocess.CompletedProcess[str]:
-    """What becomes of a notebook that is run as a program, in a folder of its own."""
+def run(source: str, folder: Path, *runner: Path, **variables: str) -> subprocess.CompletedProcess[str]:
+    """What becomes of a notebook that is run as a program, or by a runner, in a folder of its own."""
     script = folder / "notebook.py"
     script.write_text(source, encoding="utf-8")
     path = os.pathsep.join([str(ROOT), str(ROOT / "kernels")])
     return subprocess.run(
-        [sys.executable, script], cwd=folder, capture_output=True, encoding="utf-8", check=False,
+        [sys.executable, *runner, script], cwd=folder, capture_output=True, encoding="utf-8", check=False,
         env={**os.environ, "PYTHONPATH": path, "PYTHONIOENCODING": "utf-8", "MPLBACKEND": "Agg", **variables},
     )
 
 
-def printed(notebook: Path, source: str, folder: Path, request: pytest.FixtureRequest) -> str:
+def printed(notebook: Path, source: str, folder: Path, request: pytest.FixtureRequest, *runner: Path) -> str:
     """What a notebook prints, given what it needs."""
     pytest.importorskip("matplotlib", reason="matplotlib is not installed")
     needs = {"TINYGRAD_ZH_DIALOGUES": request.getfixturevalue("dialogue_folder")} if notebook in READS_DIALOGUES else {}
-    done = run(source, folder, **needs)
+    done = run(source, folder, *runner, **needs)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -134,10 +136,11 @@ def test_each_speaks_its_own_language(notebook: Path) -> None:
 
 
 @each_run
-def test_it_runs_and_draws(english: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
-    output = printed(english, english.read_text(encoding="utf-8"), tmp_path, request)
+def test_it_runs_as_in_jupyter_and_draws(english: Path, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    output = printed(english, english.read_text(encoding="utf-8"), tmp_path, request, AS_JUPYTER)
     assert re.findall(r"^(\d) ([○●×])$", output, re.M) == [(str(i + 1), "○") for i in range(exercises(english))]
     drawn = {path.name for path in (tmp_path / "tinygrad-zh-notebooks").glob("*.png")}
+    assert ("<iframe" in output) == (english in STEPS), "a trace that ends a cell is the stepper's page"
     assert drawn == set(re.findall(r'"([\w-]+\.png)"', english.read_text(encoding="utf-8"))) != set()
 
 
