@@ -463,3 +463,11 @@ def test_a_gradient_that_is_taken_twice_is_one_tensor() -> None:
     names = [t["name"] for t in trace.document().data["tensors"] if t["role"] == "gradient"]
     assert len(names) == len(set(names))
     assert names[0] == "∂L/∂W"
+
+
+def test_keywords_are_said_shortly() -> None:
+    with tz.record() as trace:
+        leaf([1.0]).astype(np.float32)
+        F.clip(leaf(np.arange(100.0)), 0.5, 3.0)
+    assert trace.document().data["ops"][0]["attributes"] == {"dtype": "float32"}
+    assert trace.document().data["ops"][1]["attributes"] == {"low": "0.5", "high": "3.0"}

@@ -338,5 +338,8 @@ def _first_term(element: Any, count: int) -> list[tuple[int, ...]]:
 
 
 def _short(value: Any) -> str:
+    """A keyword's value, for its reader."""
+    if isinstance(value, (type, np.dtype)):
+        return np.dtype(value).name
     text = f"array {value.shape}" if hasattr(value, "shape") else repr(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
