@@ -31,6 +31,7 @@ def test_the_switch_changes_the_cards(gallery):
     assert "three times" in tab.locator("#gallery h3").first.inner_text()
     tab.click("#language")
     assert tab.locator("#gallery h3").first.inner_text() == "一个值用了三次"
+    assert tab.locator("#chooser option").first.inner_text() == "一个值用了三次"
 
 
 @pytest.mark.parametrize("k", range(len(EXHIBITS)))

@@ -6,6 +6,7 @@ addView({
     Object.assign(this, { container, cards: data.cards, passedBy: readHash().trace !== null });
   },
   draw() {
+    this.cards.forEach(({ title }, k) => { $("chooser").options[k].text = title[language]; });
     const open = (k) => { choose(state.traces[k]); showView(null); redraw(); $("next").focus(); };
     this.container.replaceChildren(
       h("h2", null, t("gallery.title")), h("p", null, t("gallery.introduction")),
