@@ -22,6 +22,7 @@ import tinygrad_zh as tz
 from tinygrad_zh import functional as F
 from tinygrad_zh import i18n, plot
 from tinygrad_zh.documents import s6
+from tinygrad_zh.exercises import wrong_gradient
 
 LANGUAGE = "en"
 i18n.use_language(LANGUAGE)
@@ -461,6 +462,29 @@ def alpha_for(wish, gradients):
 
 
 check(5, alpha_for(0.001, by_hand), -0.001 * 0.01 / expected)
+
+# %% [markdown]
+# **6.** *Which gradient is wrong?* Two layers with a ReLU between them, and one backward was planted wrong. The numeric
+# checks are gone, and so is the code. Look at the steps, in the page or with `puzzle.document.print(12)`: what goes in,
+# what comes out, and what had to come out? Return the number of the step. (`tinygrad-zh exercise wrong` has more of
+# these.)
+
+# %%
+def wrong_step():
+    ...
+
+
+def judge(step):
+    if step is not None:
+        verdict = puzzle.verdict(step)
+        print(verdict)
+        return bool(verdict)
+
+
+puzzle = wrong_gradient(5)
+puzzle.document.print()
+check(6, judge(wrong_step()), True)
+puzzle.document
 
 # %% [markdown]
 # Next: [checking gradients](04_checking_gradients.py), so that you never again have to believe one.

@@ -21,6 +21,7 @@ import tinygrad_zh as tz
 from tinygrad_zh import functional as F
 from tinygrad_zh import i18n, plot
 from tinygrad_zh.documents import s6
+from tinygrad_zh.exercises import wrong_gradient
 
 LANGUAGE = "zh"
 i18n.use_language(LANGUAGE)
@@ -449,6 +450,28 @@ def alpha_for(wish, gradients):
 
 
 check(5, alpha_for(0.001, by_hand), -0.001 * 0.01 / expected)
+
+# %% [markdown]
+# **6.** *哪个梯度错了*？两层之间隔着 ReLU，其中埋了一个错误的反向。数值检验拿掉了，代码也拿掉了。一步一步地看，
+# 在页面里看，或者用 `puzzle.document.print(12)`：进来的是什么，出去的是什么，本该出去的又是什么？返回那一步的编号。
+# （`tinygrad-zh exercise wrong` 里还有更多这样的题。）
+
+# %%
+def wrong_step():
+    ...
+
+
+def judge(step):
+    if step is not None:
+        verdict = puzzle.verdict(step)
+        print(verdict)
+        return bool(verdict)
+
+
+puzzle = wrong_gradient(5)
+puzzle.document.print()
+check(6, judge(wrong_step()), True)
+puzzle.document
 
 # %% [markdown]
 # 下一篇：[检验梯度](04_checking_gradients.zh.py)，从此再也不用轻信任何一个梯度。

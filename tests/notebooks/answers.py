@@ -62,6 +62,9 @@ ANSWERS = {
         "alpha_for": """\
     return wish / sum(np.sum(g**2) for g in gradients)
 """,
+        "wrong_step": """\
+    return 10
+""",
     },
     "04": {
         "extrapolated": """\
@@ -207,6 +210,9 @@ MISTAKES = {
 """,
         "alpha_for": """\
     return wish / sum(np.abs(g).sum() for g in gradients)
+""",
+        "wrong_step": """\
+    return 9
 """,
     },
     "04": {
