@@ -100,6 +100,8 @@ def test_a_contribution_a_step_and_a_broadcast_undone_is_its_own() -> None:
     assert data["arrays"][undone["raw"]]["shape"] == [2, 3]
     assert data["arrays"][undone["contribution"]]["values"] == [2.0, 2.0, 2.0]
     assert undone["before"] is None
+    file, first, _ = undone["code"]
+    assert data["sources"][file][str(first)].startswith("def sum_to(")
     assert "after" not in data["steps"][-2]  # it has not added anything up
 
 

@@ -201,7 +201,7 @@ class Builder:
         at = _first_term(element, 1)[0]
         step = {"phase": line.kind, "op": before["op"], "slot": before["slot"], "tensor": before["tensor"],
                 "raw": self.arrays.add(raw, at), "contribution": packed, "before": None, "after": packed,
-                "element": element}
+                "element": element, "code": self.sources.function(line.function)}
         self._insert_after(before, step)
         self._open[key] = step
         self.tensors.gradient_is(step["tensor"], contribution)
