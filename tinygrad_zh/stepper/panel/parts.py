@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 from tinygrad_zh.i18n import language, text
 from tinygrad_zh.stepper.panel.element import flat, written_out
-from tinygrad_zh.stepper.panel.grid import grid, title
+from tinygrad_zh.stepper.panel.grid import Index, grid, title
 from tinygrad_zh.stepper.panel.heat import described, heat_map
 from tinygrad_zh.stepper.panel.numbers import NOTHING, number
 from tinygrad_zh.stepper.panel.source import rule_lines, user_lines
-from tinygrad_zh.stepper.panel.spans import Line, Span, beside, flow, line, paragraph
+from tinygrad_zh.stepper.panel.spans import BETWEEN, Line, Span, beside, flow, line, paragraph, widest
 from tinygrad_zh.stepper.panel.titles import gradient_of, name_of
 from tinygrad_zh.stepper.panel.view import Section, View
+
+Data = dict[str, Any]
 
 NARROWEST = 24
 """An array gets at least so many cells; arrays that would get fewer stand below each other."""
@@ -38,14 +41,24 @@ def why(view: View, reason: str, **values: object) -> Section:
 # ---- the arrays
 
 
-def room_for(view: View, count: int) -> int:
-    """The cells of one of `count` arrays side by side, if that is enough; otherwise the whole line."""
-    share = (view.width - 5 * (count - 1)) // count
-    return share if share >= NARROWEST else view.width
+class Shown(NamedTuple):
+    """An array to show: its name, what is picked in it, and which of its elements that is computed from."""
+
+    name: str
+    array: Data | None
+    picked: Index | None = None
+    sources: Collection[Index] = ()
+
+    def lines(self, room: int) -> list[Line]:
+        return grid(self.name, self.array, room, self.picked, self.sources)
 
 
-def arrays(view: View, blocks: Sequence[Sequence[Line]], signs: Sequence[str]) -> Section:
-    """Arrays with a sign between two of them."""
+def arrays(view: View, shown: Sequence[Shown], signs: Sequence[str]) -> Section:
+    """Arrays with a sign between two of them: whole if they fit, or equal parts of the line, or below each other."""
+    share = (view.width - BETWEEN * len(signs)) // len(shown)
+    blocks = [each.lines(view.width) for each in shown]
+    if sum(map(widest, blocks)) + BETWEEN * len(signs) > view.width and share >= NARROWEST:
+        blocks = [each.lines(share) for each in shown]
     return Section("", beside(blocks, signs, view.width))
 
 
@@ -61,8 +74,8 @@ def added_up(view: View) -> list[Section]:
         return [banner, Section(label("before"), paragraph(words, view.room, NOTHING.style))]
     names = {"before": f"{label('before')} {gradient}", "contribution": label("contribution"),
              "after": f"{label('after')} {gradient}"}
-    blocks = [grid(name, view.array(part), room_for(view, 3), view.picked) for part, name in names.items()]
-    return [banner, arrays(view, blocks, ["+", "="])]
+    shown = [Shown(name, view.array(part), view.picked) for part, name in names.items()]
+    return [banner, arrays(view, shown, ["+", "="])]
 
 
 def _several(view: View) -> bool:

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from tinygrad_zh.i18n import language, text
 from tinygrad_zh.stepper.panel.element import input_sources, sources
-from tinygrad_zh.stepper.panel.grid import grid, title
+from tinygrad_zh.stepper.panel.grid import title
 from tinygrad_zh.stepper.panel.parts import (
+    Shown,
     added_up,
     arrays,
     checked,
     formula,
     label,
     local_jacobian,
-    room_for,
     saved,
     shapes,
     source_lines,
@@ -37,10 +37,9 @@ def sections(view: View) -> list[Section]:
 def _forward(view: View) -> list[Section]:
     assert view.op is not None
     inputs, outputs, found = view.op["inputs"], view.op["outputs"], view.element
-    room = room_for(view, len(inputs) + len(outputs))
-    given = [grid(name_of(view.data, t), view.value(t), room, None, input_sources(found, slot))
+    given = [Shown(name_of(view.data, t), view.value(t), None, input_sources(found, slot))
              for slot, t in enumerate(inputs)]
-    made = [grid(name_of(view.data, t), view.value(t), room, view.picked if k == 0 else None)
+    made = [Shown(name_of(view.data, t), view.value(t), view.picked if k == 0 else None)
             for k, t in enumerate(outputs)]
     signs = [","] * (len(given) - 1) + ["⇒"] * bool(given) + [","] * (len(made) - 1)
     return [formula(view), shapes(view), written(view, name_of(view.data, outputs[0])),
@@ -49,9 +48,9 @@ def _forward(view: View) -> list[Section]:
 
 def _seed(view: View) -> list[Section]:
     tensor, given = view.step["tensor"], view.step["given"]
-    block = grid(gradient_of(view.data, tensor), view.array("gradient"), view.width, view.picked)
+    shown = Shown(gradient_of(view.data, tensor), view.array("gradient"), view.picked)
     return [Section(label("formula"), [] if given else [line(Span("∂L/∂L = 1", "formula"))]),
-            why(view, "given" if given else "seed", name=name_of(view.data, tensor)), arrays(view, [block], [])]
+            why(view, "given" if given else "seed", name=name_of(view.data, tensor)), arrays(view, [shown], [])]
 
 
 def _backward(view: View) -> list[Section]:
@@ -61,17 +60,16 @@ def _backward(view: View) -> list[Section]:
     above = [(k, gradient_of(data, t), data["arrays"][position])
              for k, (t, position) in enumerate(zip(view.op["outputs"], step["upstream"], strict=True))
              if position is not None]
-    room = room_for(view, len(above) + 1)
-    blocks = [grid(f"{label('upstream')} {name}", array, room, None, sources(found, k)) for k, name, array in above]
+    shown = [Shown(f"{label('upstream')} {name}", array, None, sources(found, k)) for k, name, array in above]
     result = label("contribution") if "after" in step else label("raw")
-    blocks.append(grid(f"{result} → {gradient}", view.result, room, view.picked))
+    shown.append(Shown(f"{result} → {gradient}", view.result, view.picked))
     raw = data["arrays"][step["raw"]]
     sizes = [line(title(name, array["shape"]) + "," * (array is not above[-1][2])) for _, name, array in above]
     sizes += [line("→ ", title(gradient, raw["shape"])), line(Span(raw["dtype"], "quiet"))]
     return [
         formula(view, part), Section(label("shapes"), flow(sizes, view.room)),
         written(view, gradient, text("stepper.element.factors")), checked(view),
-        arrays(view, blocks, [","] * (len(above) - 1) + ["⇒"] * bool(above)), *added_up(view), local_jacobian(view),
+        arrays(view, shown, [","] * (len(above) - 1) + ["⇒"] * bool(above)), *added_up(view), local_jacobian(view),
         *source_lines(view, part),
     ]
 
@@ -83,17 +81,17 @@ def _conformed(view: View) -> list[Section]:
     gradient = gradient_of(view.data, step["tensor"])
     form = "shape" if step["phase"] == "sum_to" else "dtype"
     before, after = (tuple(a[form]) if form == "shape" else a[form] for a in (raw, contribution))
-    blocks = [grid(label("raw"), raw, room_for(view, 2), None, sources(view.element, 0)),
-              grid(f"{label('contribution')} → {gradient}", contribution, room_for(view, 2), view.picked)]
+    shown = [Shown(label("raw"), raw, None, sources(view.element, 0)),
+             Shown(f"{label('contribution')} → {gradient}", contribution, view.picked)]
     return [
         why(view, step["phase"], name=name_of(view.data, step["tensor"]), before=before, after=after),
-        written(view, gradient, coefficients=False), arrays(view, blocks, ["⇒"]), *added_up(view),
+        written(view, gradient, coefficients=False), arrays(view, shown, ["⇒"]), *added_up(view),
         *source_lines(view, ""),
     ]
 
 
 def _skip(view: View) -> list[Section]:
-    nothing = grid(gradient_of(view.data, view.step["tensor"]), None, view.width)
+    nothing = Shown(gradient_of(view.data, view.step["tensor"]), None)
     reason = "constant" if view.step["why"] == "constant" else "discrete"
     return [why(view, reason, name=name_of(view.data, view.step["tensor"])), arrays(view, [nothing], []),
             *source_lines(view, "")]
@@ -113,21 +111,20 @@ def _assign(view: View) -> list[Section]:
 
 
 def _replaced(view: View, name: str) -> Section:
-    blocks = [grid(f"{label(when)} {name}".rstrip(), view.array(when), room_for(view, 2), view.picked)
-              for when in ("before", "after")]
-    return arrays(view, blocks, ["⇒"])
+    shown = [Shown(f"{label(when)} {name}".rstrip(), view.array(when), view.picked) for when in ("before", "after")]
+    return arrays(view, shown, ["⇒"])
 
 
 def _update(view: View) -> list[Section]:
     """w ← w − η g: the parameter, its gradient, and the parameter after the step."""
     assert view.op is not None
     tensor = view.op["inputs"][0] if view.step["tensor"] is None else view.step["tensor"]
-    name, room = name_of(view.data, tensor), room_for(view, 3)
+    name = name_of(view.data, tensor)
     headings = {"before": f"{label('before')} {name}", "gradient": f"g = ∂L/∂{name}",
                 "after": f"{label('after')} {name}"}
-    blocks = [grid(heading, view.array(part), room, view.picked) for part, heading in headings.items()
-              if view.array(part) is not None]
-    return [formula(view), written(view, name), arrays(view, blocks, [","] * (len(blocks) - 2) + ["⇒"]),
+    shown = [Shown(heading, view.array(part), view.picked) for part, heading in headings.items()
+             if view.array(part) is not None]
+    return [formula(view), written(view, name), arrays(view, shown, [","] * (len(shown) - 2) + ["⇒"]),
             *source_lines(view, "forward")]
 
 

@@ -17,6 +17,9 @@ class Span(NamedTuple):
 
 Line = tuple[Span, ...]
 
+BETWEEN = 5
+"""The cells between two blocks, with a sign in their middle."""
+
 
 def line(*pieces: str | Span) -> Line:
     """The pieces as one line; plain strings have no style."""
@@ -65,7 +68,7 @@ def beside(blocks: Sequence[Sequence[Line]], signs: Sequence[str], room: int) ->
     shelf: list[Line] = list(blocks[0])
     done: list[Line] = []
     for sign, block in zip(signs, blocks[1:], strict=True):
-        if _widest(shelf) + len(sign) + 4 + _widest(block) <= room:
+        if widest(shelf) + BETWEEN + widest(block) <= room:
             shelf = _joined(shelf, sign, block)
         else:
             done += shelf
@@ -75,17 +78,18 @@ def beside(blocks: Sequence[Sequence[Line]], signs: Sequence[str], room: int) ->
 
 def _joined(left: Sequence[Line], sign: str, right: Sequence[Line]) -> list[Line]:
     """Two blocks with their first lines, the titles, level, and the sign on the line of the first numbers."""
-    widest, height = _widest(left), max(len(left), len(right))
+    column, height = widest(left), max(len(left), len(right))
     rows: list[Line] = []
     for k in range(height):
         here = left[k] if k < len(left) else ()
         there = right[k] if k < len(right) else ()
-        between = f"  {sign}  " if k == 1 else " " * (len(sign) + 4)
-        rows.append((*here, Span(" " * (widest - width(here))), Span(between, "strong"), *there))
+        between = (sign if k == 1 else " ").center(BETWEEN)
+        rows.append((*here, Span(" " * (column - width(here))), Span(between, "strong"), *there))
     return rows
 
 
-def _widest(block: Iterable[Line]) -> int:
+def widest(block: Iterable[Line]) -> int:
+    """How many cells a block takes."""
     return max(map(width, block), default=0)
 
 
