@@ -54,7 +54,7 @@ def test_a_histogram_of_a_large_array_counts_a_part_of_it(draw):
     assert np.abs(share / share.sum() - whole / whole.sum()).max() < 0.02
 
 
-@pytest.mark.parametrize(("values", "nan"), [([], 0), ([np.nan] * 3, 3), ([1.0, np.nan, np.inf, 1.0], 2), ([2.0] * 5, 0)])
+@pytest.mark.parametrize(("values", "nan"), [([], 0), ([np.nan] * 3, 3), ([1.0, np.nan, np.inf], 2), ([2.0] * 5, 0)])
 def test_histograms_of_odd_arrays(values, nan):
     found = histogram(np.array(values))
     assert found["nan"] == nan and sum(found["counts"]) == len(values) - nan
@@ -86,6 +86,11 @@ def test_saturated_units_are_those_near_the_ends(layer, name, ends):
 def test_a_unit_that_passes_gradients_for_one_sample_is_not_dead():
     (found,) = seen(nn.Sequential(nn.ReLU()), np.array([[-1.0], [-1.0], [-1.0], [2.0]]))
     assert found.stuck.tolist() == [0.75] and found.share() == 0
+
+
+def test_what_is_nan_is_not_dead():
+    (found,) = seen(nn.Sequential(nn.ReLU()), np.array([[-1.0, np.nan]] * 3))
+    assert found.stuck.tolist() == [1, 0] and np.isnan(found.y[:, 1]).all()
 
 
 def test_what_is_called_again_and_again_is_one_activation_with_more_samples(draw):

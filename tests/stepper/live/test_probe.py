@@ -12,10 +12,14 @@ from tinygrad_zh import nn
 from tinygrad_zh.stepper.live.probe import Probe, untouched
 
 
+def generators_of(model):
+    return [value for _, module in model.named_modules() for value in vars(module).values()
+            if isinstance(value, np.random.Generator)]
+
+
 def everything_of(model):
     """Values, gradients, modes and generator states, as bytes."""
-    generators = [tz.default_generator(), *(value for _, module in model.named_modules()
-                                           for value in vars(module).values() if isinstance(value, np.random.Generator))]
+    generators = [tz.default_generator(), *generators_of(model)]
     return ([(name, t.array.tobytes()) for name, t in model.named_tensors()],
             [None if t.grad is None else t.grad.array.tobytes() for t in model.parameters()],
             [module.training for _, module in model.named_modules()],
@@ -83,7 +87,7 @@ def test_nor_where_it_is_interrupted():
 
 
 def test_it_infers():
-    model, x, y = trained()
+    model, _, _ = trained()
     with untouched(model):
         assert not any(module.training for _, module in model.named_modules())
 

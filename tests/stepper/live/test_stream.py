@@ -66,8 +66,8 @@ def test_closing_ends_every_viewer_after_what_there_was():
     next(viewer)
     counter.tell()
     counter.stream.close()
-    assert [parsed(event) for event in viewer] == [("news", 1)]
-    assert [parsed(event) for event in counter.stream.read()] == [("whole", {"count": 1})]
+    assert [parsed(event) for event in viewer] == [("news", 1), ("bye", None)]
+    assert [parsed(event) for event in counter.stream.read()] == [("whole", {"count": 1}), ("bye", None)]
 
 
 def test_one_that_comes_before_anything_waits_for_it_in_another_thread():

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 import tinygrad_zh as tz
+from tests.stepper.live.test_probe import generators_of
 from tests.stepper.live.web import Viewer, get
 from tests.train.problems import classes, everything
 from tinygrad_zh import functional as F
 from tinygrad_zh import nn
-from tinygrad_zh.core import random
 from tinygrad_zh.stepper import Watch
 from tinygrad_zh.train import Callback, fit
 
@@ -30,11 +30,11 @@ class Curious(Callback):
         self.watch = watch
 
     def on_step(self, run):
-        if self.watch.url is not None:
-            viewer = Viewer(self.watch.url)
-            viewer.next()
+        viewer = Viewer(self.watch.url)
+        viewer.next()
+        if len(self.watch.film.curves["loss"].steps) == 7:
             get(self.watch.url + "step")
-            viewer.close()
+        viewer.close()
 
 
 def trained(make, shape, optimizer, watch):
@@ -45,13 +45,12 @@ def trained(make, shape, optimizer, watch):
     callbacks = [] if watch is None else [watch, Curious(watch)]
     history = fit(model, (x.reshape(40, *shape), y), validation=(x.reshape(40, *shape), y), loss=F.cross_entropy,
                   optimizer=made, epochs=3, batch_size=8, callbacks=callbacks, progress="none")
-    generators = [tz.default_generator(), *(value for _, module in model.named_modules()
-                                           for value in vars(module).values() if isinstance(value, np.random.Generator))]
+    generators = [tz.default_generator(), *generators_of(model)]
     return {
         "model": {name: value.tobytes() for name, value in model.state_dict().items()},
         "optimizer": {name: value.tobytes() for name, value in made.state_dict().items()},
         "gradients": [p.grad.numpy().tobytes() for p in model.parameters()],
-        "generators": [{name: value.tobytes() for name, value in random.get_state(each).items()} for each in generators],
+        "generators": [str(each.bit_generator.state) for each in generators],
         "history": {name: np.array(values).tobytes() for name, values in history.items()},
         "modes": [module.training for _, module in model.named_modules()],
     }

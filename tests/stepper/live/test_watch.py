@@ -9,6 +9,7 @@ import signal
 import threading
 import urllib.error
 import zlib
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -100,7 +101,7 @@ def test_every_figure_is_the_trainings(watching):
     assert curves["loss"].values == losses
     np.testing.assert_allclose(curves["gradient/0.W"].values, norms, rtol=1e-6)
     np.testing.assert_allclose(curves["weight/0.W"].values, [np.linalg.norm(w) for w in weights[:-1]], rtol=1e-6)
-    ratios = [np.linalg.norm(b - a) / np.linalg.norm(a) for a, b in zip(weights, weights[1:], strict=False)]
+    ratios = [np.linalg.norm(b - a) / np.linalg.norm(a) for a, b in pairwise(weights)]
     assert curves["update/0.W"].steps == steps[:-1]  # of the last step nobody asks any more
     np.testing.assert_allclose(curves["update/0.W"].values, ratios[:-1], rtol=1e-4)
     assert curves["figure/loss"].values == history["loss"]
@@ -164,7 +165,8 @@ def test_a_loop_of_ones_own(watching, capsys):
 
 
 def test_a_loop_that_raises_has_failed_and_a_loop_that_is_interrupted_was(watching):
-    for error, state, why in [(ValueError("so"), "failed", "ValueError: so"), (KeyboardInterrupt(), "interrupted", None)]:
+    cases = [(ValueError("so"), "failed", "ValueError: so"), (KeyboardInterrupt(), "interrupted", None)]
+    for error, state, why in cases:
         watch = watching(port=None)
         with pytest.raises(type(error)), watch:
             watch.step(mlp(), 1.0)
@@ -222,8 +224,8 @@ def test_a_viewer_that_never_reads_does_not_hold_the_training_up(watching):
         watch._telling.least = 0.0
         watch._telling.share = 1e9  # tell at every step: far more than a socket takes up
 
-    _, history = train(watch, epochs=300, callbacks=[At(1, come)])
-    assert len(history["loss"]) == 300 and watch.film.facts["state"] == "ended"
+    _, history = train(watch, epochs=150, callbacks=[At(1, come)])
+    assert len(history["loss"]) == 150 and watch.film.facts["state"] == "ended"
     assert len(watch.stream._messages) <= KEPT
 
 
@@ -329,8 +331,9 @@ def test_what_goes_wrong_later_is_a_warning(watching, monkeypatch):
 
 
 def test_a_path_that_cannot_be_written_is_said_before_the_first_step(watching, tmp_path):
-    with pytest.raises(OSError, match="nowhere"):
-        train(watching(port=None, path=tmp_path / "nowhere" / "out.html"))
+    with pytest.raises(OSError, match="nowhere"), watching(path=tmp_path / "nowhere" / "out.html") as watch:
+        train(watch)
+    assert watch.film.facts["state"] == "waiting" and watch.url is None
 
 
 @pytest.mark.parametrize(("arguments", "match"), [

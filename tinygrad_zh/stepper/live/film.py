@@ -1,12 +1,13 @@
 """What has been seen of a training run, as the data that the page draws; all of it bounded.
 
-    {"schema": "tinygrad_zh.live/1",
-     "title", "state": "waiting" | "running" | "ended" | "interrupted" | "failed", "why", "step", "epoch", "seconds",
+    {"schema": "tinygrad_zh.live/1", "title", "run": 1 for the first training watched, "step", "epoch", "seconds",
+     "state": "waiting" | "running" | "ended" | "interrupted" | "failed", "why", "probed": the latest probe's step,
      "parameters": [{"name", "shape"}], "activations": [{"name", "op", "units", "samples"}],
      "curves": {"loss": [[steps], [values]], "gradient/0.W": …},
-     "first": {"weights/0.W": histogram, …}, "now": {…, "stuck/1 ReLU": [share of samples, by cell]}}
+     "first": {"weights/0.W": histogram, …}, "now": the same, and {"stuck/1 ReLU": [share of the samples, by cell]}}
 
-A curve is loss, average (of the loss), figure/<name in the history>, weight/<parameter>, gradient/, update/, mean/<activation>, std/, stuck/.
+A curve is loss, average (of the loss), figure/<name in the history>, weight/<parameter>, gradient/, update/,
+mean/<activation>, std/, stuck/.
 A histogram is {"low", "high", "counts", "nan"}. Numbers that are none are the strings "nan", "inf", "-inf".
 """
 

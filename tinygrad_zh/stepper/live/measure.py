@@ -80,7 +80,7 @@ def activations(tape: Tape, paths: Mapping[int, str]) -> list[Activation]:
     for (path, op, *_), lines in calls.items():
         y, slope = (np.concatenate([move(part, "cpu") for part in parts])
                     for parts in ([line.outputs[0] for line in lines], [_slope(line) for line in lines]))
-        stuck = (np.abs(slope) <= FLAT).reshape(len(slope), -1).mean(axis=0)
+        stuck = ((np.abs(slope) <= FLAT) & np.isfinite(y)).reshape(len(y), -1).mean(axis=0)  # nan is worse than dead
         found.append(Activation(_unused(f"{path} {op}".strip(), found), op, y, stuck))
     return found
 

@@ -160,7 +160,7 @@ class Watch(Callback):
         self._began = time.perf_counter()
         self._trace = None
         self.runs += 1
-        film = Film(self.title or type(model).__name__, "running")
+        film = Film(self.title or type(model).__name__)
         film.facts["run"] = self.runs
         film.facts["parameters"] = [{"name": name, "shape": list(p.shape)} for name, p in model.named_parameters()]
         with self.stream.changed:
@@ -172,16 +172,20 @@ class Watch(Callback):
         if self.path is not None:
             self._write()
         if self.port is not None and self.server is None:
-            from tinygrad_zh.stepper.live.server import Server
+            self._serve(self.port)
+        film.facts["state"] = "running"
+        self.stream.tell("whole", encoded(film.whole()))
 
-            self.stream.closed = False
-            self.server = Server({"": self._page, "events": self._events, "step": self._steps}, self.port)
-            print(text("stepper.live.address", url=self.url), flush=True)
-            if self.open:
-                import webbrowser
+    def _serve(self, port: int) -> None:
+        from tinygrad_zh.stepper.live.server import Server
 
-                webbrowser.open(self.server.url)
-        self.stream.tell("whole", encoded(self.film.whole()))
+        self.stream.closed = False
+        self.server = Server({"": self._page, "events": self._events, "step": self._steps}, port)
+        print(text("stepper.live.address", url=self.url), flush=True)
+        if self.open:
+            import webbrowser
+
+            webbrowser.open(self.server.url)
 
     def _loss(self, value: float) -> None:
         with self.stream.changed:

@@ -2,7 +2,7 @@
 const FILM_LIMIT = 512;
 const LINES_AT_FIRST = 6;
 const LINE_COLOURS = 7;
-const DASHES = ["", "7 3", "2 3", "10 3 2 3", "4 2 1 2 1 2"];
+const DASHES = ["", "7 3", "2 3", "10 3 2 3", "4 2 1 2 1 2", "14 5"];
 const SPEAK_EVERY = 5000;
 const CHARTS = [
   { id: "loss", families: ["loss", "average", "figure/validation_loss"], term: "loss" },
