@@ -473,3 +473,11 @@ def test_keywords_are_said_shortly() -> None:
         F.clip(leaf(np.arange(100.0)), 0.5, 3.0)
     assert trace.document().data["ops"][0]["attributes"] == {"dtype": "float32"}
     assert trace.document().data["ops"][1]["attributes"] == {"low": "0.5", "high": "3.0"}
+
+
+def test_a_result_without_a_name_has_its_functions_or_its_ops() -> None:
+    x = leaf([1.0, 2.0])
+    with tz.record() as trace:
+        F.layer_norm(F.mse_loss(x, np.ones(2)) * x)
+    names = [t["name"] for t in trace.document().data["tensors"] if t["role"] == "result"]
+    assert names == ["squared_error", "mean", "mul", "layer_norm"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import linecache
+import re
 from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import zip_longest
@@ -38,7 +39,7 @@ def version(name: str, number: int) -> str:
 
 def name_of_op(op: str) -> str:
     """What a result is called that the program gives no name: the function that computed it."""
-    return _FUNCTIONS.get(op.lower(), op.lower())
+    return _FUNCTIONS.get(op.lower(), re.sub("(?<=[a-z])(?=[A-Z])", "_", op).lower())
 
 
 def result_names(lines: Sequence[Line]) -> dict[int, tuple[str, ...]]:
