@@ -207,6 +207,7 @@ def test_a_backward_that_is_not_linear_is_not_written_as_if_it_were() -> None:
 def test_a_sum_over_what_was_broadcast() -> None:
     raw = np.arange(24.0).reshape(2, 3, 4)
     element = sum_element(raw, raw.sum(axis=(0, 2), keepdims=True)[0], (1, 0))
+    assert element is not None
     assert element["index"] == [1, 0]
     assert element["value"] == raw[:, 1].sum()
     assert [t["index"] for t in element["terms"]] == [[i, 1, j] for i in range(2) for j in range(4)]
@@ -218,6 +219,7 @@ def test_a_sum_over_what_was_broadcast() -> None:
 def test_a_long_sum_shows_its_largest_terms() -> None:
     raw = np.random.default_rng(0).normal(size=(100, 3))
     element = sum_element(raw, raw.sum(axis=0), (2,))
+    assert element is not None
     assert element["rest"]["count"] == 92
     assert total(element) == pytest.approx(element["value"], rel=1e-13)
     shown = {abs(t["value"]) for t in element["terms"]}
@@ -227,7 +229,14 @@ def test_a_long_sum_shows_its_largest_terms() -> None:
 def test_a_cast_is_a_sum_of_one() -> None:
     raw = np.array([[1.0, 2.0]])
     element = sum_element(raw, raw.astype(np.float32), (0, 1))
+    assert element is not None
     assert element["terms"] == [{"coefficient": 1.0, "value": 2.0, "output": 0, "index": [0, 1]}]
+
+
+def test_a_sum_over_nothing_is_a_sum_and_a_sum_to_nothing_has_no_element() -> None:
+    element = sum_element(np.ones((0, 2)), np.zeros(2), (1,))
+    assert element == {"index": [1], "value": 0.0, "terms": [], "rest": None}
+    assert sum_element(np.ones((3, 0)), np.ones(0), ()) is None
 
 
 # ---- nothing else happens

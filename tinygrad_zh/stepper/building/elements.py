@@ -108,9 +108,11 @@ def _written(pick: Sequence[int], value: float, coefficients: Array, values: Arr
 # ---- the sum over what was broadcast
 
 
-def sum_element(raw: Any, contribution: Any, pick: tuple[int, ...]) -> dict[str, Any]:
-    """contribution[pick] = Σ of the elements of raw that one element was broadcast to."""
+def sum_element(raw: Any, contribution: Any, pick: tuple[int, ...]) -> dict[str, Any] | None:
+    """contribution[pick] = Σ of the elements of raw that one element was broadcast to; None of an empty array."""
     raw, contribution = on_cpu(raw), on_cpu(contribution)
+    if not contribution.size:
+        return None
     lead = raw.ndim - contribution.ndim
     start = (0,) * lead + tuple([0 if m == 1 else i for i, m in zip(pick, contribution.shape, strict=True)])
     stretched = [slice(None)] * lead
