@@ -78,8 +78,8 @@ function checkSection(check) {
   const good = typeof check.error === "number" && check.error < 1e-4;
   return h("p", { class: good ? "check good" : "check bad" }, h("b", { "aria-hidden": "true" }, good ? "✓ " : "✗ "),
     linked("gradient_check", t("stepper.panel.check")), t("stepper.page.colon"),
-    t("stepper.check.numeric", { numeric: number(check.numeric, 5), step: number(check.step, 1) }), " ",
-    t("stepper.check.error", { error: number(check.error, 2) }), t("stepper.page.comma"), t(good ? "stepper.check.agrees" : "stepper.check.differs"));
+    t("stepper.page.check", { numeric: number(check.numeric, 5), step: number(check.step, 1), error: number(check.error, 2),
+      verdict: t(good ? "stepper.check.agrees" : "stepper.check.differs") }));
 }
 
 // A forward or update element: the input elements that it is made of.

@@ -28,16 +28,18 @@ class Graph {
     const { items, edges, itemOf } = outline(trace, k, view);
     this.trace = trace;
     this.overlayButton.textContent = t("stepper.page.overlay", { what: t(`stepper.page.overlay_${view.overlay}`) });
-    this.expandButton.textContent = t(view.everything ? "stepper.page.close_all" : "stepper.page.open_all");
+    this.expandButton.textContent = t(allOpen(trace, view) ? "stepper.page.close_all" : "stepper.page.open_all");
     this.expandButton.hidden = trace.modules.length === 0;
     for (const item of items) Object.assign(item, label(trace, item, k, view.overlay));
     const shape = items.map((item) => `${item.id}:${item.count ?? ""}:${item.width}`).join(" ");
+    const focused = this.nodes.contains(document.activeElement); // on a node that may now go
     if (shape !== this.shape) this.arrange(trace, items, edges);
     this.shape = shape;
     const current = currentItem(trace, k, items, itemOf);
     for (const item of items) this.paint(trace, item, k, item.id === current);
     this.paintEdges(trace, k, current);
     this.show(current);
+    if (focused) this.drawn.get(current)?.focus({ preventScroll: true });
   }
 
   arrange(trace, items, edges) {
@@ -77,6 +79,7 @@ class Graph {
 
   paint(trace, item, k, isCurrent) {
     const node = this.drawn.get(item.id);
+    node.ops = item.ops;
     const classes = ["node", item.kind, item.run ? "run" : "waiting", item.arrived ? "arrived" : "", isCurrent ? `current ${trace.group(k)}` : ""];
     node.setAttribute("class", classes.filter(Boolean).join(" "));
     node.setAttribute("aria-label", item.said);
@@ -116,13 +119,11 @@ class Graph {
   press(element) {
     if (!element) return;
     const id = element.dataset.id;
-    if (id[0] === "o") goto(sameKind(this.trace, state.step, Number(id.slice(1))));
+    if (id[0] === "o") goto(stepOf(this.trace, Number(id.slice(1)), state.step));
     else if (id[0] === "t") goto(stepOfTensor(this.trace, state.step, Number(id.slice(1))));
     else if (id[0] === "m") toggleModule(Number(id.slice(1)));
     else if (id[0] === "f") unfold(this.trace.modules[Number(id.slice(1))].parent);
-    else if (id === "before") goto(nextOp(this.trace, state.step, -1));
-    else goto(nextOp(this.trace, state.step, 1));
-    this.drawn.get(id)?.focus({ preventScroll: true });
+    else goto(stepOf(this.trace, id === "before" ? element.ops.at(-1) : element.ops[0], state.step));
   }
 
   type(event) {

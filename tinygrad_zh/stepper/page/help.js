@@ -13,8 +13,8 @@ function openHelp() {
     [h("span", { class: "swatch picked" }, "0.5"), "picked"], [h("span", { class: "swatch lit" }, "0.5"), "lit"],
     ["–", "dash"], ["∂", "partial"], ["⇒", "arrow"], ["⊕", "plus"], ["⇏", "stopped"], ["ε", "epsilon"], ["▸ ▾", "triangle"], ["× 12", "times"], ["⋯", "dots"], ["✓ ✗", "tick"],
   ].map(([symbol, what]) => [h("dt", null, symbol), h("dd", null, t(`stepper.page.symbol_${what}`))]);
-  openDialog(t("stepper.page.help"), [keys, h("h3", null, t("stepper.page.help_colours")), h("dl", { class: "legend" }, colours, symbols),
-    h("p", { class: "quiet" }, t("stepper.page.help_mouse"))]);
+  openDialog(t("stepper.page.help"), [h("div", { class: "help" }, keys, h("section", null, h("h3", null, t("stepper.page.help_colours")),
+    h("dl", { class: "legend" }, colours, symbols), h("p", { class: "quiet" }, t("stepper.page.help_mouse"))))]);
 }
 
 function openDialog(title, content) {

@@ -38,7 +38,7 @@ const hints = () => [["next_op", "n"], ["next_phase", "]"], ["language", "L"], [
   h("span", null, keycap(key), " ", action === "help" ? t("stepper.page.help") : t(`stepper.key.${action}`)));
 
 function goto(step) {
-  const there = Math.max(0, Math.min(state.trace.steps.length - 1, step));
+  const there = Math.max(0, Math.min(state.trace.steps.length - 1, step ?? state.step));
   if (there === state.step) return;
   Object.assign(state, { step: there, pick: null });
   redraw();
@@ -80,9 +80,8 @@ function nextOverlay() {
 function toggleModule(module) {
   if (module === null || module === undefined) return;
   const { view, trace } = state;
-  const focus = trace.ops[trace.focus(state.step)]?.module;
-  const openNow = view.open.get(module) ?? view.everything ?? (trace.inGraph.filter(Boolean).length <= SMALL || trace.ancestors(focus).includes(module));
-  view.open.set(module, !openNow);
+  const current = new Set(trace.ancestors(trace.ops[trace.focus(state.step)]?.module));
+  view.open.set(module, !isOpen(trace, module, current, view));
   redraw();
 }
 
@@ -93,18 +92,18 @@ function unfold(parent) {
 
 function expandAll() {
   const { view } = state;
-  view.everything = view.everything ? false : true;
+  view.everything = !allOpen(state.trace, view);
   view.open.clear();
   view.unfolded.clear();
   redraw();
 }
 
-function findNext() {
+// Where the place itself is a hit, a new search stays there, and asking again goes on.
+function findNext(again = true) {
   const query = $("query").value.trim();
   if (!query) return $("query").focus();
-  const found = find(state.trace, state.step, query);
-  const here = found === state.step && !matches(state.trace, found, query);
-  $("hits").textContent = here ? t("stepper.page.no_hit") : "";
+  const found = find(state.trace, again ? state.step : state.step - 1, query);
+  $("hits").textContent = found === null ? t("stepper.page.no_hit") : "";
   return goto(found);
 }
 
@@ -117,6 +116,7 @@ function choose(trace, step = 0) {
 }
 
 function listen() {
+  let fresh = true;
   $("next").addEventListener("click", () => act("next"));
   $("previous").addEventListener("click", () => act("previous"));
   $("range").addEventListener("input", (event) => goto(Number(event.target.value)));
@@ -124,7 +124,8 @@ function listen() {
   $("help-open").addEventListener("click", () => act("help"));
   $("glossary-open").addEventListener("click", () => act("glossary"));
   $("predict").addEventListener("click", togglePrediction);
-  $("find").addEventListener("submit", (event) => { event.preventDefault(); findNext(); });
+  $("find").addEventListener("submit", (event) => { event.preventDefault(); findNext(!fresh); fresh = false; });
+  $("query").addEventListener("input", () => { fresh = true; });
   $("chooser").addEventListener("change", (event) => { choose(state.traces[Number(event.target.value)]); redraw(); });
   $("dialog").addEventListener("click", (event) => { if (event.target === $("dialog")) $("dialog").close(); });
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);

@@ -1,79 +1,77 @@
-// Where each key leads: functions of a trace and a step, which return a step (the same one where there is no other).
-const search = (trace, k, direction, wanted) => {
-  for (let step = k + direction; step >= 0 && step < trace.steps.length; step += direction) {
-    if (wanted(trace.steps[step], step)) return step;
-  }
-  return k;
-};
+// Where each key leads: navigation.py once more. Functions of a trace and a step, which return a step. At an end they
+// stay where they are; a search goes round, and returns null where there is nothing to find.
+const starts = (trace, key) => trace.steps.map((_, k) => k).filter((k) => k === 0 || key(k) !== key(k - 1));
+const forwards = (all, k) => all.find((start) => start > k) ?? k;
+const backwards = (all, k) => all.findLast((start) => start < k) ?? k;
+
+const opStarts = (trace) => starts(trace, (k) => `${trace.group(k)} ${trace.steps[k].op ?? ""}`);
+const phaseStarts = (trace) => starts(trace, (k) => trace.group(k));
+
+const nextOp = (trace, k) => forwards(opStarts(trace), k);
+const previousOp = (trace, k) => backwards(opStarts(trace), k);
+const nextPhase = (trace, k) => forwards(phaseStarts(trace), k);
+const previousPhase = (trace, k) => backwards(phaseStarts(trace), k);
+const percent = (trace, tenths) => Math.floor((tenths * trace.steps.length) / 10);
+
 const around = (trace, k, wanted) => {
-  const found = search(trace, k, 1, wanted);
-  return found !== k ? found : search(trace, -1, 1, wanted) === -1 ? k : search(trace, -1, 1, wanted);
+  const count = trace.steps.length;
+  for (let n = k + 1; n <= k + count; n++) if (wanted(trace.steps[n % count], n % count)) return n % count;
+  return null;
 };
 
-const nextOp = (trace, k, direction) => {
-  const same = (step, at) => step.op === trace.steps[k].op && trace.group(at) === trace.group(k);
-  const found = search(trace, k, direction, (step, at) => !same(step, at));
-  return found === k ? (direction > 0 ? trace.steps.length - 1 : 0) : found;
+const nextAccumulation = (trace, k) => around(trace, k, (step) =>
+  GROUP[step.phase] === "backward" && step.phase !== "hook" && typeof step.before === "number");
+
+// The arrays that a step makes: the values of a forward step, the gradients or new values of another.
+const resultsOf = (trace, step) => {
+  const made = step.phase === "forward" ? trace.ops[step.op].outputs.map((tensor) => trace.tensors[tensor].value)
+    : step.phase === "seed" ? [step.gradient] : [step.raw, step.contribution, step.after];
+  return made.filter((array) => typeof array === "number").map((array) => trace.arrays[array]);
 };
 
-const nextPhase = (trace, k, direction) => {
-  if (direction > 0) return search(trace, k, 1, (_, at) => trace.group(at) !== trace.group(k));
-  const last = search(trace, k, -1, (_, at) => trace.group(at) !== trace.group(k));
-  if (last === k) return 0;
-  const before = search(trace, last, -1, (_, at) => trace.group(at) !== trace.group(last));
-  return before === last ? 0 : before + 1;
+const nonfiniteWords = (array) => ["nan", "inf"].filter((word) =>
+  array[word] || array.values.includes(word) || array.values.includes(`-${word}`));
+
+const nextNonfinite = (trace, k) => around(trace, k, (step) => resultsOf(trace, step).some((array) => nonfiniteWords(array).length));
+
+const worst = (trace) => {
+  const errors = trace.steps.map((step) => (typeof step.check?.error === "number" ? step.check.error : step.check?.error ? Infinity : -1));
+  const largest = errors.reduce((most, error) => Math.max(most, error), -1);
+  return largest < 0 ? null : errors.indexOf(largest);
 };
 
-const nextAccumulation = (trace, k) =>
-  around(trace, k, (step) => GROUP[step.phase] === "backward" && step.before !== undefined && step.before !== null);
-
-const arraysOf = (trace, step) => [
-  step.gradient, step.raw, step.contribution, step.after, ...(step.phase === "forward"
-    ? trace.ops[step.op].outputs.map((tensor) => trace.tensors[tensor].value) : []),
-].filter((each) => typeof each === "number").map((each) => trace.arrays[each]);
-
-const nextNonfinite = (trace, k) =>
-  around(trace, k, (step) => arraysOf(trace, step).some((array) => !isFinite_(array)));
-
-const worst = (trace, k) => {
-  const errors = trace.steps.map((step) => (typeof step.check?.error === "number" ? step.check.error : -1));
-  const largest = errors.reduce((best, error) => Math.max(best, error), -1);
-  return largest < 0 ? k : errors.indexOf(largest);
+// The step of an op: of the same phase where there is one.
+const stepOf = (trace, op, k) => {
+  if (op === null || op === undefined) return null;
+  const mine = trace.stepsOf[op];
+  return mine.find((step) => trace.group(step) === trace.group(k)) ?? mine[0] ?? null;
 };
 
 const producer = (trace, k) => {
-  const { tensor, op } = trace.steps[k];
-  const wanted = tensor ?? (op === undefined || op === null ? null : trace.ops[op].inputs[0]);
-  const maker = wanted === null || wanted === undefined ? null : trace.tensors[wanted].producer;
-  return maker === null ? k : sameKind(trace, k, maker);
+  const { op, slot, tensor } = trace.steps[k];
+  const inputs = typeof op === "number" && typeof slot !== "number" ? trace.ops[op].inputs : typeof tensor === "number" ? [tensor] : [];
+  return stepOf(trace, inputs.map((each) => trace.tensors[each].producer).find((each) => each !== null), k);
 };
 
 const consumer = (trace, k) => {
   const { op, tensor } = trace.steps[k];
-  const made = op !== undefined && op !== null ? trace.ops[op].outputs[0] : tensor;
-  const use = made === undefined || made === null ? undefined : trace.usesOf(made)[0];
-  return use === undefined ? k : sameKind(trace, k, use[0]);
+  const made = typeof op === "number" ? trace.ops[op].outputs : typeof tensor === "number" ? [tensor] : [];
+  return stepOf(trace, made.flatMap((each) => trace.tensors[each].uses)[0]?.[0], k);
 };
 
-// The step of an op in the phase that step k is in: its forward step, or else its first backward one.
-const sameKind = (trace, k, op) => {
-  const steps = trace.stepsOf[op];
-  return steps.find((step) => trace.group(step) === trace.group(k)) ??
-    (trace.group(k) === "forward" ? steps[0] : steps.find((step) => trace.group(step) === "backward") ?? steps[0]) ?? k;
-};
-
-// Name, op, module or shape of what the step is about; "nan" finds what is not finite.
-const matches = (trace, k, query) => {
-  const step = trace.steps[k];
-  if (query === "nan" || query === "inf") return arraysOf(trace, step).some((array) => !isFinite_(array));
-  const op = step.op === undefined || step.op === null ? null : trace.ops[step.op];
-  const tensors = [step.tensor, ...(step.phase === "forward" ? op.outputs : [])].filter((each) => typeof each === "number");
-  const said = [
-    op && op.name, op && `#${step.op}`, step.name, op && op.module !== null ? trace.modules[op.module].path : "",
-    ...tensors.flatMap((each) => [trace.tensorName(each), shapeText(trace.tensors[each].shape)]),
+// Op, tensor, module, shape or phase, in either language; "nan" and "inf" find the steps that make one.
+const namesOfStep = (trace, step) => {
+  const op = typeof step.op === "number" ? trace.ops[step.op] : null;
+  const tensors = !op ? [step.tensor] : typeof step.slot === "number" ? [op.inputs[step.slot]] : [...op.inputs, ...op.outputs];
+  return [
+    step.phase, ...Object.values(texts[`stepper.phase.${GROUP[step.phase]}`]), op?.name, trace.formulas[op?.name]?.zh,
+    ...trace.ancestors(op?.module).flatMap((m) => [trace.modules[m].path, trace.modules[m].kind]),
+    ...tensors.filter((each) => typeof each === "number").flatMap((each) => [trace.tensors[each].name, shapeText(trace.tensors[each].shape)]),
+    ...resultsOf(trace, step).flatMap(nonfiniteWords),
   ];
-  const wanted = query.replace(/\s+/g, "").toLowerCase();
-  return said.some((each) => each && each.replace(/\s+/g, "").toLowerCase().includes(wanted));
 };
 
-const find = (trace, k, query) => around(trace, k, (_, at) => matches(trace, at, query));
+const squeezed = (words) => words.replace(/\s+/g, "").toLowerCase();
+
+const find = (trace, k, query) => around(trace, k, (step) =>
+  namesOfStep(trace, step).some((words) => words && squeezed(words).includes(squeezed(query))));

@@ -46,7 +46,3 @@ function norm(array) {
   const odd = array.values.find((value) => typeof value === "string");
   return odd ? odd.replace("-", "") : Math.hypot(...array.values);
 }
-
-const isFinite_ = (array) =>
-  array.window ? !array.nan && !array.inf && array.values.every((v) => typeof v === "number")
-    : array.values.every((v) => typeof v === "number");

@@ -7,9 +7,8 @@ const NEAR = 28; // ops and modules that are kept of a graph with more than MOST
 function outline(trace, k, view) {
   const focus = trace.focus(k);
   const current = new Set(focus < 0 ? [] : trace.ancestors(trace.ops[focus].module));
-  const few = trace.inGraph.filter(Boolean).length <= SMALL;
-  const isOpen = (m) => view.open.get(m) ?? view.everything ?? (few || current.has(m));
-  let items = folded(trace, closed(trace, isOpen), current, view);
+  const open = (m) => isOpen(trace, m, current, view);
+  let items = folded(trace, closed(trace, open), current, view);
   const indexOf = (items) => {
     const map = new Array(trace.ops.length).fill(-1);
     items.forEach((item, i) => item.ops.forEach((op) => { map[op] = i; }));
@@ -25,12 +24,16 @@ function outline(trace, k, view) {
   return { items, edges, itemOf };
 }
 
+// What the reader chose for this module, what was chosen for all, or what the size of the graph and the step suggest.
+const isOpen = (trace, module, current, view) => view.open.get(module) ?? (allOpen(trace, view) || (view.everything === null && current.has(module)));
+const allOpen = (trace, view) => view.everything ?? trace.inGraph.filter(Boolean).length <= SMALL;
+
 // Each op by itself, or within the outermost module that is closed.
-function closed(trace, isOpen) {
+function closed(trace, open) {
   const items = new Map();
   trace.ops.forEach((op, o) => {
     if (!trace.inGraph[o]) return;
-    const shut = trace.ancestors(op.module).reverse().find((m) => !isOpen(m));
+    const shut = trace.ancestors(op.module).reverse().find((m) => !open(m));
     const id = shut === undefined ? `o${o}` : `m${shut}`;
     if (!items.has(id)) items.set(id, shut === undefined ? { id, kind: "op", op: o, ops: [] } : { id, kind: "module", module: shut, ops: [] });
     items.get(id).ops.push(o);

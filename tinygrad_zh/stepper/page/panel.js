@@ -41,9 +41,10 @@ const VIEWS = {
           h("div", { "data-testid": "jacobian" }, jacobianSection(trace, step, column, (c) => pick(unflatten(target.shape, c)))))),
       section("values", t("stepper.page.flow"), "vjp", equation("flow", ...upstream, "⇒", grid(target, {
         label: [linked("contribution", t("stepper.panel.contribution")), ` ∂L/∂${tensor}`], of: "target", picked, pickable: true, testid: "contribution" }))),
+      adds(step) ? accumulation(trace, step, picked) : null,
       section("element", t("stepper.page.element"), null, elementSection(trace, step, picked),
         state.check ? h("div", { "data-testid": "check" }, checkOf(step, picked)) : null),
-      accumulation(trace, step, picked),
+      adds(step) ? null : accumulation(trace, step, picked),
       userCode(trace, op.where),
     ];
   },
@@ -102,7 +103,7 @@ const VIEWS = {
       h("section", { class: "error", "data-testid": "error", role: "group", "aria-label": t("stepper.phase.error") },
         h("p", null, h("b", { "aria-hidden": "true" }, "✗ "), h("code", null, step.type)), h("p", { lang: "en" }, step.message)),
       step.hint ? h("section", { class: "hint", "data-testid": "hint" }, h("h3", null, t("stepper.panel.fix")), h("p", null, step.hint[language] || step.hint.en)) : null,
-      op ? rule(trace, op, t("stepper.panel.formula"), "op") : null,
+      op ? rule(trace, op, t(trace.formulas[op.name] ? "stepper.panel.formula" : "stepper.panel.shapes"), "shape") : null,
       userCode(trace, step.where || op?.where),
     ];
   },
@@ -116,6 +117,9 @@ function checkOf(step, picked) {
 const rule = (trace, op, title, term, partial) =>
   section("rule", title, term, formulaLine(trace, op, partial), bindings(trace, op));
 
+// Where gradients meet, their sum is the point of the step; where the first one arrives, how it came about is.
+const adds = (step) => typeof step.before === "number";
+
 function banner(trace, step) {
   if (trace.usesOf(step.tensor).length < 2) return null;
   return h("p", { class: "banner", "data-testid": "banner" }, h("b", { "aria-hidden": "true" }, "⊕ "), t("stepper.page.reused"));
@@ -125,7 +129,7 @@ function accumulation(trace, step, picked) {
   if (step.after === undefined) return null;
   return section("sum", t("stepper.page.accumulation"), "accumulation", equation("accumulation",
     grid(trace.array(step.before), { label: t("stepper.panel.before"), of: "before", picked, testid: "before" }), "+",
-    typeof step.before === "number" ? grid(trace.array(step.contribution), { label: t("stepper.page.this"), of: "this", picked })
+    adds(step) ? grid(trace.array(step.contribution), { label: t("stepper.page.this"), of: "this", picked })
       : h("span", null, t("stepper.page.this")), "=",
     grid(trace.array(step.after), { label: t("stepper.panel.after"), of: "after", picked, testid: "after" })));
 }
@@ -139,7 +143,7 @@ function fitted(trace, step, picked, term) {
     section("values", t(`stepper.page.${step.phase}`), term, equation("flow",
       grid(trace.array(step.raw), { label: `∂L/∂${tensor}`, of: "raw", testid: "upstream" }), "⇒",
       grid(trace.array(step.contribution), { label: t("stepper.panel.contribution"), of: "target", picked, pickable: true, testid: "contribution" }))),
-    section("element", t("stepper.page.element"), null, elementSection(trace, step, picked)),
+    section("element", t(`stepper.page.element_${step.phase}`), null, elementSection(trace, step, picked)),
     accumulation(trace, step, picked),
     userCode(trace, op.where),
   ];

@@ -19,20 +19,24 @@ function bindings(trace, op) {
   const outputs = op.outputs.map((tensor, k) => pair(capital(op) ? op.output_names[k].toUpperCase() : op.output_names[k], tensor));
   const attributes = Object.entries(op.attributes).map(([name, value]) => chip(name, "= ", String(value)));
   const dtype = op.outputs.length ? h("span", { class: "quiet" }, trace.tensors[op.outputs[0]].dtype) : null;
-  return h("p", { class: "shapes", "data-testid": "shapes" }, inputs, h("span", { class: "operator" }, "→"), outputs, dtype, attributes);
+  const arrow = outputs.length ? h("span", { class: "operator" }, "→") : null;
+  return h("p", { class: "shapes", "data-testid": "shapes" }, inputs, arrow, outputs, dtype, attributes);
 }
 
 // Matrix formulas write capitals: Y = A B.
 const capital = (op) => ["MatMul"].includes(op.name);
 const letterOf = (op, slot) => (capital(op) ? op.input_names[slot].toUpperCase() : op.input_names[slot]);
 
+// "where x > 0, else 0" is said in the reader's language.
+const worded = (known, key) => (language === "zh" && known[`${key}_zh`]) || known[key];
+
 function formulaLine(trace, op, partial) {
   const known = trace.formulas[op.name];
   if (!known) return null;
   const chinese = language === "zh" && known.zh ? h("span", { class: "quiet" }, known.zh) : null;
   const forward = h("div", { class: partial ? "formula small" : "formula" },
-    h("span", { "data-testid": "formula" }, formula(known.forward)), chinese);
+    h("span", { "data-testid": "formula" }, formula(worded(known, "forward"))), chinese);
   if (!partial) return forward;
-  const derivative = known.partials[partial];
+  const derivative = worded(known, "partials")[partial];
   return [derivative ? h("div", { class: "formula", "data-testid": "derivative" }, formula(derivative)) : null, forward];
 }

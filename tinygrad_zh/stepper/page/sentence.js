@@ -15,7 +15,7 @@ function sentence(trace, k) {
     inputs: op ? namesOf(trace, op.inputs) : "",
     raw: typeof step.raw === "number" ? shapeText(trace.arrays[step.raw].shape) : "",
     name: typeof step.tensor === "number" ? trace.tensorName(step.tensor) : step.name ?? "",
-    message: step.message ?? "",
+    message: step.hint ? step.hint[language] || step.hint.en : step.message ?? "",
     count: typeof step.tensor === "number" ? trace.contributions(step.tensor, k) : 0,
     ...change(trace, step),
   };
