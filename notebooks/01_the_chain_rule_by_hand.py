@@ -282,9 +282,9 @@ grid(panels[0], 7, X @ W1, "X W", FORWARD, {(0, 0), (1, 0)})
 grid(panels[1], 0, X.T, "Xᵀ", FORWARD, {(1, 0), (1, 1)})
 grid(panels[1], 4, dZ, "dZ", BACKWARD, {(0, 0), (1, 0)})
 grid(panels[1], 7, X.T @ dZ, "dW = Xᵀ dZ", BACKWARD, {(1, 0)})
-for panel, title, signs in zip(panels, touched, [[(3.5, "·"), (6.5, "=")], [(3, "·"), (6.5, "=")]], strict=True):
-    for left, sign in signs:
-        panel.text(left, 0, sign, ha="center", va="center", fontsize=16)
+for panel, title, left in zip(panels, touched, [3.5, 3], strict=True):
+    panel.text(left, 0, "·", ha="center", va="center", fontsize=16)
+    panel.text(6.5, 0, "=", ha="center", va="center", fontsize=16)
     panel.set(xlim=(-0.2, 9.2), ylim=(-1.7, 2.1), aspect="equal", title=title)
     panel.axis("off")
 figure.savefig(pictures / "matmul.png", dpi=160)
@@ -324,7 +324,8 @@ dA = dP @ W2.T
 dZ = dA * (Z > 0)
 dW1, db1 = X.T @ dZ, dZ.sum(axis=0)
 
-for name, gradient in {"dP": dP, "dW2": dW2, "db2": db2, "dA": dA, "dZ": dZ, "dW1": dW1, "db1": db1}.items():
+names = ["dP", "dW2", "db2", "dA", "dZ", "dW1", "db1"]
+for name, gradient in zip(names, [dP, dW2, db2, dA, dZ, dW1, db1], strict=True):
     print(f"{name} {gradient.shape}\n{gradient + 0.0}")  # + 0.0: no minus zero
 
 same(dP, [[-3], [1]])
@@ -343,7 +344,8 @@ for value, gradient in [(P, dP), (W2, dW2), (b2, db2), (A, dA), (Z, dZ), (W1, dW
 # right to left. The hidden unit that is off (−2, so 0) stops the −6 that arrives at it.
 
 # %%
-columns = [("X", X, None), ("W₁", W1, dW1), ("Z", Z, dZ), ("A", A, dA), ("W₂", W2, dW2), ("P", P, dP), ("Y", Y, None)]
+columns = [("X", X, None), ("W₁", W1, dW1), ("Z", Z, dZ), ("A", A, dA), ("W₂", W2, dW2), ("P", P, dP),
+           ("Y", Y, None)]
 figure, panels = plt.subplots(2, figsize=(9.6, 4.2), layout="constrained")
 left = 0
 for name, value, gradient in columns:

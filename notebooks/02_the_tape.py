@@ -248,7 +248,8 @@ def sum_to(gradient, shape):
 
 
 def matmul(a, b):
-    return tape.write("matmul", a.value @ b.value, (a, lambda dz: dz @ b.value.T), (b, lambda dz: a.value.T @ dz))
+    rules = (a, lambda dz: dz @ b.value.T), (b, lambda dz: a.value.T @ dz)
+    return tape.write("matmul", a.value @ b.value, *rules)
 
 
 def plus(a, b):
@@ -260,11 +261,12 @@ def relu(a):
 
 
 def half_squared_error(p, y):
-    return tape.write("halfsquarederror", 0.5 * np.sum((p.value - y) ** 2), (p, lambda dL: dL * (p.value - y)))
+    value = 0.5 * np.sum((p.value - y) ** 2)
+    return tape.write("halfsquarederror", value, (p, lambda dL: dL * (p.value - y)))
 
 
 parts = (Array.__init__, Tape.write, Tape.backward, sum_to, matmul, plus, relu, half_squared_error)
-count = len(["class Array", "class Tape"]) + sum(len(inspect.getsource(part).splitlines()) for part in parts)
+count = sum(len(inspect.getsource(part).splitlines()) for part in parts) + 2  # two lines begin a class
 print(count)
 assert count < 40
 
@@ -277,7 +279,7 @@ assert count < 40
 
 # %%
 X, Y = np.array([[2.0, 1, 0], [1, 3, 1]]), np.array([[4.0], [3]])
-parameters = [np.array([[1.0, -1], [0, 1], [2, 0]]), np.array([1.0, -1]), np.array([[1.0], [2]]), np.array([-2.0])]
+parameters = [np.array(p) for p in ([[1.0, -1], [0, 1], [2, 0]], [1.0, -1], [[1.0], [2]], [-2.0])]
 
 tape = Tape()
 W1, b1, W2, b2 = (Array(p) for p in parameters)
@@ -360,12 +362,13 @@ same(x.grad, 44)
 
 # %%
 figure, axes = plt.subplots(figsize=(9.6, 3.8), layout="constrained")
-colours = {"forward": "#0072B2", "seed": "#7B3FA0", "backward": "#D55E00", "sum_to": "#D55E00", "gradient": "#D55E00"}
+colours = {"forward": "#0072B2", "seed": "#7B3FA0"}  # all other lines are of the backward pass
 angle = np.linspace(0, np.pi, 60)
 for number, line in enumerate(trace):
+    colour = colours.get(line.kind, "#D55E00")
     name = line.info["op"].__name__ if line.kind in ("forward", "backward") else line.kind
-    axes.text(number, -0.4, name, rotation=90, ha="center", va="top", color=colours[line.kind])
-    axes.plot(number, 0, "o", color=colours[line.kind], ms=5)
+    axes.text(number, -0.4, name, rotation=90, ha="center", va="top", color=colour)
+    axes.plot(number, 0, "o", color=colour, ms=5)
     if line.kind == "backward":
         start = next(i for i, other in enumerate(trace) if other is line.info["forward"])
         middle, radius = (start + number) / 2, (number - start) / 2
@@ -533,7 +536,8 @@ def log_sum_exp(a):
     ...
 
 
-check(4, gradients(log_sum_exp, dM[:, 0], M), slopes(lambda m: np.sum(dM[:, 0] * np.log(np.exp(m).sum(axis=1))), M))
+dY = dM[:, 0]
+check(4, gradients(log_sum_exp, dY, M), slopes(lambda m: np.sum(dY * np.log(np.exp(m).sum(axis=1))), M))
 
 # %% [markdown]
 # **5.** Softsign's backward needs x, but it could do with y alone. Write dx in terms of dy and y.

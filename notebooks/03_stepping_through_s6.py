@@ -272,7 +272,7 @@ trace.print(at("backward", "ReLU"))
 dA3 = delta4 @ W4.T
 delta3 = dA3 * (Z3 > 0)
 off = Z3 <= 0
-print("off for both:", np.flatnonzero(off.all(axis=0)), "  off for one:", np.flatnonzero(off.sum(axis=0) == 1))
+print(np.flatnonzero(off.all(axis=0)), np.flatnonzero(off.sum(axis=0) == 1))
 assert len(off[0]) == 10 and off.all(axis=0).sum() == 4 and (off.sum(axis=0) == 1).sum() == 1
 
 # %% [markdown]
@@ -287,6 +287,8 @@ assert len(off[0]) == 10 and off.all(axis=0).sum() == 4 and (off.sum(axis=0) == 
 
 # %%
 trace.print(at("backward", "Sigmoid", 1))
+
+# %%
 trace.print(at("backward", "MatMul", -1))
 
 dA2 = delta3 @ W3.T
@@ -466,8 +468,8 @@ check(5, alpha_for(0.001, by_hand), -0.001 * 0.01 / expected)
 # %% [markdown]
 # **6.** *Which gradient is wrong?* Two layers with a ReLU between them, and one backward was planted wrong. The numeric
 # checks are gone, and so is the code. Look at the steps, in the page or with `puzzle.document.print(12)`: what goes in,
-# what comes out, and what had to come out? Return the number of the step. (`tinygrad-zh exercise wrong` has more of
-# these.)
+# what comes out, and what had to come out? Return the number that stands before it in the list. (`tinygrad-zh exercise
+# wrong` has more of these.)
 
 # %%
 def wrong_step():

@@ -265,7 +265,7 @@ trace.print(at("backward", "ReLU"))
 dA3 = delta4 @ W4.T
 delta3 = dA3 * (Z3 > 0)
 off = Z3 <= 0
-print("off for both:", np.flatnonzero(off.all(axis=0)), "  off for one:", np.flatnonzero(off.sum(axis=0) == 1))
+print(np.flatnonzero(off.all(axis=0)), np.flatnonzero(off.sum(axis=0) == 1))
 assert len(off[0]) == 10 and off.all(axis=0).sum() == 4 and (off.sum(axis=0) == 1).sum() == 1
 
 # %% [markdown]
@@ -280,6 +280,8 @@ assert len(off[0]) == 10 and off.all(axis=0).sum() == 4 and (off.sum(axis=0) == 
 
 # %%
 trace.print(at("backward", "Sigmoid", 1))
+
+# %%
 trace.print(at("backward", "MatMul", -1))
 
 dA2 = delta3 @ W3.T
@@ -453,8 +455,8 @@ check(5, alpha_for(0.001, by_hand), -0.001 * 0.01 / expected)
 
 # %% [markdown]
 # **6.** *哪个梯度错了*？两层之间隔着 ReLU，其中埋了一个错误的反向。数值检验拿掉了，代码也拿掉了。一步一步地看，
-# 在页面里看，或者用 `puzzle.document.print(12)`：进来的是什么，出去的是什么，本该出去的又是什么？返回那一步的编号。
-# （`tinygrad-zh exercise wrong` 里还有更多这样的题。）
+# 在页面里看，或者用 `puzzle.document.print(12)`：进来的是什么，出去的是什么，本该出去的又是什么？
+# 返回它在列表里的编号。（`tinygrad-zh exercise wrong` 里还有更多这样的题。）
 
 # %%
 def wrong_step():
