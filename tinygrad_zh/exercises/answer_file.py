@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import traceback
 from pathlib import Path
 
 from tinygrad_zh.check.experiments.file import module_of
-from tinygrad_zh.exercises.checking import checked
+from tinygrad_zh.exercises.checking import checked, line_in
 from tinygrad_zh.exercises.exercise import Exercise
 from tinygrad_zh.exercises.result import Result
 from tinygrad_zh.i18n import text, wrap
@@ -44,14 +43,11 @@ def checked_file(exercise: Exercise, file: str) -> Result:
     except OSError:
         raise
     except SyntaxError as error:
-        sentence = text("exercise.file.syntax", line=error.lineno or 0, message=error.msg)
-        return Result(exercise, sentence=sentence)
+        return Result(exercise, None, "exercise.file.syntax", {"line": error.lineno or "–", "message": error.msg})
     except (Exception, SystemExit) as error:
-        own = [frame.lineno for frame in traceback.extract_tb(error.__traceback__)
-               if Path(frame.filename) == Path(file).resolve()]
-        where = text("exercise.answer.line", line=own[-1]) if own else ""
-        sentence = text("exercise.file.raised", kind=type(error).__name__, message=str(error) or "–", where=where)
-        return Result(exercise, sentence=sentence)
+        values = {"kind": type(error).__name__, "message": str(error) or "–",
+                  "line": line_in(str(Path(file).resolve()), error)}
+        return Result(exercise, None, "exercise.file.raised", values)
     if not hasattr(module, "backward"):
-        return Result(exercise, sentence=text("exercise.file.no_backward"))
+        return Result(exercise, None, "exercise.file.no_backward")
     return checked(exercise, module.backward)

@@ -9,44 +9,51 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_zh.check import Report, gradcheck
+from tinygrad_zh.check import gradcheck
 from tinygrad_zh.core.random import philox
-from tinygrad_zh.exercises.exercise import Array, Exercise, listed
-from tinygrad_zh.exercises.result import Result
-from tinygrad_zh.i18n import text
+from tinygrad_zh.exercises.exercise import Array, Exercise
+from tinygrad_zh.exercises.mistakes import MISTAKES
+from tinygrad_zh.exercises.result import UNWRITTEN, Result
 
 Backward = Callable[..., Any]
 
 
 class AnswerError(Exception):
-    """An answer that cannot be compared; the message is one sentence in the language in force."""
+    """An answer that cannot be compared, and why: a text of the catalogue, and what fills it."""
 
-
-class UnwrittenError(AnswerError):
-    """An answer that is still to be written: it returns None."""
+    def __init__(self, key: str, **values: Any):
+        super().__init__(key)
+        self.key = key
+        self.values = values
 
 
 def checked(exercise: Exercise, backward: Any) -> Result:
     """What is to be said about an answer; of what it raises, only KeyboardInterrupt comes out. 中文：批改。"""
     try:
-        return Result(exercise, compared(exercise, backward))
-    except AnswerError as error:
-        return Result(exercise, sentence=str(error), unwritten=isinstance(error, UnwrittenError))
-
-
-def compared(exercise: Exercise, backward: Any) -> Report:
-    """What the gradient check says of an answer. Raises AnswerError, whatever the answer itself raises."""
-    values = exercise.values({name: value.copy() for name, value in exercise.inputs.items()})
-    _asked_for(exercise, backward)
-    try:
         with np.errstate(all="ignore"):
-            dy = philox(0).normal(size=np.shape(values[exercise.outputs[0]]))
-            gradients(exercise, backward, {"dy": dy} | values)
-            return gradcheck(_function(exercise), *_moving(exercise).values(), grad=_claim(exercise, backward))
-    except AnswerError:
-        raise
+            gradients(exercise, backward, sample(exercise))
+            report = gradcheck(_function(exercise), *_moving(exercise).values(), grad=_claim(exercise, backward))
+            return Result(exercise, report, mistake=0 if report else known_mistake(exercise, backward))
+    except AnswerError as error:
+        return Result(exercise, None, error.key, error.values)
     except (Exception, SystemExit) as error:
-        raise AnswerError(_raised(error, backward)) from error
+        return Result(exercise, None, "exercise.answer.raised", _raised(error, exercise, backward))
+
+
+def known_mistake(exercise: Exercise, backward: Backward) -> int:
+    """Which of the mistakes that are often made it is, counted from 1; 0 for none of them."""
+    claimed = gradients(exercise, backward, sample(exercise))
+    for number, mistake in enumerate(MISTAKES.get(exercise.name, ()), 1):
+        wrong = gradients(exercise, mistake, sample(exercise))
+        if all(a.shape == b.shape and np.allclose(a, b, 1e-9) for a, b in zip(claimed, wrong, strict=True)):
+            return number
+    return 0
+
+
+def sample(exercise: Exercise) -> dict[str, Array]:
+    """{name: array}: copies of the inputs, the outputs, and some upstream gradient."""
+    values = exercise.values({name: value.copy() for name, value in exercise.inputs.items()})
+    return {"dy": philox(0).normal(size=np.shape(values[exercise.outputs[0]]))} | values
 
 
 def gradients(exercise: Exercise, backward: Backward, values: dict[str, Array]) -> tuple[Array, ...]:
@@ -55,28 +62,26 @@ def gradients(exercise: Exercise, backward: Backward, values: dict[str, Array]) 
     named = {p.name: values[p.name] for p in wanted if p.kind == p.KEYWORD_ONLY}
     result = backward(*[values[p.name] for p in wanted if p.kind != p.KEYWORD_ONLY], **named)
     if result is None:
-        raise UnwrittenError(text("exercise.answer.unwritten"))
+        raise AnswerError(UNWRITTEN)
     several = result if isinstance(result, (tuple, list)) and len(exercise.asked) > 1 else [result]
     if len(several) != len(exercise.asked):
-        asked = listed(f"∂L/∂{name}" for name in exercise.asked)
-        raise AnswerError(text("exercise.answer.count", asked=asked, wanted=len(exercise.asked), given=len(several)))
+        raise AnswerError("exercise.answer.count", wanted=len(exercise.asked), given=len(several))
     return tuple(_array(name, gradient) for name, gradient in zip(exercise.asked, several, strict=True))
 
 
 def _asked_for(exercise: Exercise, backward: Any) -> list[inspect.Parameter]:
     """The parameters of a backward, each of which names a value. Raises AnswerError for one that names none."""
     if not callable(backward):
-        raise AnswerError(text("exercise.answer.no_function", kind=type(backward).__name__))
+        raise AnswerError("exercise.answer.no_function", kind=type(backward).__name__)
     try:
         parameters = inspect.signature(backward).parameters.values()
-    except ValueError:  # of a function that is not written in Python
-        raise AnswerError(text("exercise.answer.no_function", kind=type(backward).__name__)) from None
+    except (TypeError, ValueError):  # as many functions that are not written in Python
+        raise AnswerError("exercise.answer.no_function", kind=type(backward).__name__) from None
     wanted = [p for p in parameters if p.default is p.empty]
     many = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     unknown = [str(p) for p in wanted if p.name not in exercise.available or p.kind in many]
     if unknown:
-        names = listed(exercise.available)
-        raise AnswerError(text("exercise.answer.parameters", unknown=listed(unknown), names=names))
+        raise AnswerError("exercise.answer.parameters", unknown=", ".join(unknown), names=", ".join(exercise.available))
     return wanted
 
 
@@ -86,16 +91,21 @@ def _array(name: str, gradient: Any) -> Array:
     except Exception:  # lists of unequal lengths, and whatever an object says of becoming an array
         array = np.asarray(None)
     if array.dtype.kind not in "fiub":
-        raise AnswerError(text("exercise.answer.no_numbers", name=name, kind=type(gradient).__name__))
+        raise AnswerError("exercise.answer.no_numbers", name=name, kind=type(gradient).__name__)
     return array.astype(float) if array.dtype.kind == "b" else array
 
 
-def _raised(error: BaseException, backward: Any) -> str:
-    """What an answer raised, and in which line of its file."""
+def _raised(error: BaseException, exercise: Exercise, backward: Any) -> dict[str, Any]:
+    """What an answer raised, in which line of its file, and the shapes, which are mostly what is wrong."""
     file = getattr(getattr(backward, "__code__", None), "co_filename", "")
+    return {"kind": type(error).__name__, "message": str(error) or "–", "line": line_in(file, error),
+            "shapes": exercise.shapes}
+
+
+def line_in(file: str, error: BaseException) -> int | str:
+    """The last line of this file that the error came through, "–" if there is none."""
     lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == file]
-    where = text("exercise.answer.line", line=lines[-1]) if lines else ""
-    return text("exercise.answer.raised", kind=type(error).__name__, message=str(error) or "–", where=where)
+    return (lines or [None])[-1] or "–"
 
 
 # ---- as gradcheck sees an exercise

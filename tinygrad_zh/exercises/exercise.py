@@ -89,10 +89,15 @@ class Exercise:
     @property
     def question(self) -> str:
         """What is to be written, in the language in force."""
+        return text("exercise.question", asked=listed(f"∂L/∂{name}" for name in self.asked),
+                    names=listed(self.available), shapes=self.shapes)
+
+    @property
+    def shapes(self) -> str:
+        """The shape of all that backward may ask for: "dy (2, 3), x (2, 3), y (2, 3)"."""
         values = self.values(self.inputs)
         shapes = {"dy": np.shape(values[self.outputs[0]])} | {name: np.shape(value) for name, value in values.items()}
-        return text("exercise.question", asked=listed(f"∂L/∂{name}" for name in self.asked),
-                    names=listed(self.available), shapes=listed(f"{name} {shape}" for name, shape in shapes.items()))
+        return ", ".join(f"{name} {shape}" for name, shape in shapes.items())
 
     def __str__(self) -> str:
         forward = indent(self.source(self.forward), "    ")

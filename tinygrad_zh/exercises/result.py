@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from html import escape
+from typing import Any
 
-from tinygrad_zh.check import Comparison, Report
+from tinygrad_zh.check import Comparison, Failure, Report
 from tinygrad_zh.exercises.exercise import EXERCISES, Exercise
 from tinygrad_zh.i18n import display_width, pad, text
+
+UNWRITTEN = "exercise.answer.unwritten"
+"""The key of a result that is none yet."""
 
 
 @dataclass(frozen=True, repr=False)
 class Result:
     """Whether an answer is right, and if not, how it is wrong; true if it is right. 中文：批改结果。
 
-    report: what the gradient check says, if the answer could be compared. sentence: else, why not. unwritten: whether
-    there is no answer yet.
+    report: what the gradient check says, if the answer could be compared. key, values: else, why not: a text of the
+    catalogue, and what fills it. mistake: which of the exercise's known mistakes it is, counted from 1.
     """
 
     exercise: Exercise
-    report: Report | None = None
-    sentence: str = ""
-    unwritten: bool = False
+    report: Report | None
+    key: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    mistake: int = 0
 
     def __bool__(self) -> bool:
         return self.report is not None and bool(self.report)
@@ -30,17 +35,25 @@ class Result:
     @property
     def mark(self) -> str:
         """○ not written yet, ✗ wrong, ● right."""
-        return "○" if self.unwritten else "●" if self else "✗"
+        return "○" if self.key == UNWRITTEN else "●" if self else "✗"
 
     @property
     def sentences(self) -> list[str]:
         """What is to be said: praise, the laboratory's diagnosis of each gradient, or why there is none."""
         if self.report is None:
-            return [self.sentence]
+            return [text(self.key, **self.values)]
         if not self.report:
-            return [f"∂L/∂{failure}" if failure.name else str(failure) for failure in self.report.failures]
+            known = [text(f"exercise.{self.exercise.name}.mistake{self.mistake}")] if self.mistake else []
+            return [*map(_said, self._failures()), *known]
         praise = text("exercise.right", number=len(self.report.comparisons), points=len(self.report.points))
         return [f"{praise} {self._next()}"]
+
+    def _failures(self) -> list[Failure]:
+        """The diagnoses; only the one that counts of a gradient that does not depend on dy, and none without a pattern
+        where the mistake is known."""
+        failures = list(self.report.failures if self.report is not None else ())
+        ignoring = [failure for failure in failures if failure.diagnosis == "zero_upstream"]
+        return ignoring or [failure for failure in failures if not (self.mistake and failure.diagnosis == "elements")]
 
     def _next(self) -> str:
         names = list(EXERCISES)
@@ -103,3 +116,10 @@ class Result:
             lines += [f"<p>{escape(self._first(self.wrong))}</p>",
                       f"<table><thead><tr>{head}<th></th></tr></thead><tbody>{body}</tbody></table>"]
         return "\n".join(lines)
+
+
+def _said(failure: Failure) -> str:
+    if failure.diagnosis == "zero_upstream":
+        return text("exercise.ignores", name=failure.name, **failure.values)
+    words = str(replace(failure, name=""))
+    return text("exercise.named", name=failure.name, words=words) if failure.name else words

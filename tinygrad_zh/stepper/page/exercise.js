@@ -66,6 +66,14 @@ function predicted(trace, k, picked) {
   return typeof value === "number" ? value : null;
 }
 
+// A value where values are computed, a gradient where gradients are.
+function nameOfTarget(trace, k) {
+  const step = trace.steps[k];
+  if (step.phase === "forward") return trace.tensorName(trace.ops[step.op].outputs[0]);
+  const name = typeof step.tensor === "number" ? trace.tensorName(step.tensor) : "";
+  return trace.group(k) === "update" ? name : `∂L/∂${name}`;
+}
+
 function togglePrediction() {
   Object.assign(prediction, { on: !prediction.on, said: null });
   $("predict").setAttribute("aria-pressed", prediction.on);
@@ -80,9 +88,9 @@ function predictor(trace, k, picked) {
   const place = placeOf(trace, k, picked);
   const open = prediction.known.has(place);
   const guess = h("input", { id: "guess", type: "text", inputmode: "decimal", size: 10, autocomplete: "off", "data-focus": "guess", "data-testid": "guess",
-    "aria-label": t("stepper.exercise.guess", { index: indexText(picked) }) });
+    "aria-label": t("stepper.exercise.guess", { name: nameOfTarget(trace, k), index: indexText(picked) }) });
   const form = h("form", { onsubmit: (event) => { event.preventDefault(); judge(place, value, guess.value); }, onkeydown: (event) => event.stopPropagation() },
-    h("code", null, indexText(picked)), " = ", guess, " ",
+    h("code", null, nameOfTarget(trace, k), indexText(picked)), " = ", guess, " ",
     h("button", { type: "submit" }, t("stepper.exercise.compare")), " ",
     h("button", { type: "button", "data-testid": "reveal", onclick: () => reveal(place, value) }, t("stepper.exercise.reveal")));
   const score = prediction.tried ? t("stepper.exercise.score", { right: prediction.right, tried: prediction.tried }) : "";
