@@ -15,6 +15,7 @@ import tinygrad_zh as tz
 from tinygrad_zh.cli import main
 from tinygrad_zh.documents import SYSTEMS, script
 from tinygrad_zh.documents.script import record_function, record_script
+from tinygrad_zh.documents.step_command import first_step
 from tinygrad_zh.i18n import text
 
 Capture = pytest.CaptureFixture[str]
@@ -179,10 +180,21 @@ def test_a_program_whose_very_first_op_fails_opens_at_it(tmp_path: Path) -> None
     assert "(2, 3)" in data["steps"][0]["message"]
 
 
-def test_the_page_of_an_error_is_linked_at_the_error(program: Path, tmp_path: Path, capsys: Capture) -> None:
+def test_it_opens_at_an_error_only_if_the_program_ended_in_it(program: Path, tmp_path: Path, capsys: Capture) -> None:
+    handled = "    try:\n        tz.tensor([1.0, 2.0]) + tz.tensor([1.0] * 3)\n    except ValueError:\n        loss()\n"
+    program.write_text(PROGRAM + handled, encoding="utf-8")
+    assert phases(written(tmp_path, str(program))).count("error") == 1
+    assert first_step(tz.stepper.load(tmp_path / "out.json"), None) == 0
+    assert capsys.readouterr().err == ""
+    written(tmp_path, f"{program}:refuses", status=1)
+    assert first_step(tz.stepper.load(tmp_path / "out.json"), None) == 1
+
+
+def test_a_page_is_linked_at_the_step_asked_for(tmp_path: Path, capsys: Capture) -> None:
     page = tmp_path / "page.html"
-    assert main(["--lang", "en", "step", f"{program}:refuses", "--html", str(page)]) == 1
-    assert f"{page.as_uri()}#step=1" in capsys.readouterr().out
+    assert main(["--lang", "zh", "step", "s8", "--html", str(page), "--at", "-3"]) == 0
+    assert f"{page.as_uri()}#step=6" in capsys.readouterr().out
+    assert '<html lang="zh' in page.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(("code", "status"), [("", 0), ("0", 0), ("3", 1), ("'no data'", 1)])

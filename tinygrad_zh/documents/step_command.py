@@ -139,10 +139,10 @@ def _notes(path: Path, ended: BaseException | None, steps: int) -> tuple[str, ..
 
 def _show(document: Document, arguments: argparse.Namespace) -> None:
     """As text, as a page, as JSON; without any of these in the terminal."""
-    first = _first(document, arguments.at)
+    first = first_step(document, arguments.at)
     if arguments.html is not None:
-        document.save_html(arguments.html)
-        if first:
+        document.save_html(arguments.html, getattr(arguments, "lang", None))
+        if arguments.at is not None:
             print(text("cli.step.page", address=f"{arguments.html.resolve().as_uri()}#step={first}"))
     if arguments.json is not None:
         document.write(arguments.json)
@@ -156,11 +156,12 @@ def _show(document: Document, arguments: argparse.Namespace) -> None:
             document.print(arguments.at)
 
 
-def _first(document: Document, at: int | None) -> int:
+def first_step(document: Document, at: int | None) -> int:
     """The step to open at: the one asked for, or where the program failed, or the first."""
     if at is not None:
         return _position(document, at)
-    return next((k for k, step in enumerate(document.steps) if step["phase"] == "error"), 0)
+    last = document.position(-1)
+    return last if document.steps[last]["phase"] == "error" else 0
 
 
 def _position(document: Document, step: int) -> int:
