@@ -468,8 +468,8 @@ check(5, alpha_for(0.001, by_hand), -0.001 * 0.01 / expected)
 # %% [markdown]
 # **6.** *Which gradient is wrong?* Two layers with a ReLU between them, and one backward was planted wrong. The numeric
 # checks are gone, and so is the code. Look at the steps, in the page or with `puzzle.document.print(12)`: what goes in,
-# what comes out, and what had to come out? Return the number that stands before it in the list. (`tinygrad-zh exercise
-# wrong` has more of these.)
+# what comes out, and what had to come out? Return the number that stands before it in the list. (More of these:
+# `tinygrad-zh exercise wrong`.)
 
 # %%
 def wrong_step():
