@@ -67,6 +67,8 @@ class WrongGradient:
                 step["check"] = None
         for op in data["ops"]:
             op["code"] = {}
+        program = {op["where"][0] for op in data["ops"]}
+        data["sources"] = {file: lines for file, lines in data["sources"].items() if file in program}
         data["meta"]["command"] = f"tinygrad-zh exercise wrong {self.number}"
         data["meta"]["exercise"] = {"kind": "wrong-gradient", "answer": self._sealed()}
         return Document(data)
