@@ -13,6 +13,7 @@ from tests.stepper import samples
 from tinygrad_zh import nn
 from tinygrad_zh.core import Line, Tape
 from tinygrad_zh.core.mode import MODE
+from tinygrad_zh.i18n import LANGUAGES, in_language
 
 F = tz.functional
 
@@ -481,3 +482,16 @@ def test_a_result_without_a_name_has_its_functions_or_its_ops() -> None:
         F.layer_norm(F.mse_loss(x, np.ones(2)) * x)
     names = [t["name"] for t in trace.document().data["tensors"] if t["role"] == "result"]
     assert names == ["squared_error", "mean", "mul", "layer_norm"]
+
+
+@pytest.mark.parametrize("asked", LANGUAGES)
+def test_a_page_has_the_language_that_was_asked_for(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    trace = samples.trace("reused")
+    monkeypatch.delenv("TINYGRAD_ZH_LANG", raising=False)
+    unasked = trace._repr_html_()
+    monkeypatch.setenv("TINYGRAD_ZH_LANG", asked)
+    with_it = trace._repr_html_()
+    assert with_it != unasked
+    monkeypatch.delenv("TINYGRAD_ZH_LANG")
+    with in_language(asked):
+        assert trace._repr_html_() == with_it

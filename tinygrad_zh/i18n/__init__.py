@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tinygrad_zh.i18n.arguments import BilingualHelp, translated_argparse
 from tinygrad_zh.i18n.catalog import catalogue, text
-from tinygrad_zh.i18n.choice import LANGUAGES, in_language, language, use_language
+from tinygrad_zh.i18n.choice import LANGUAGES, chosen, in_language, language, use_language
 from tinygrad_zh.i18n.columns import aligned, display_width, fill, pad, visible, wrap
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "BilingualHelp",
     "aligned",
     "catalogue",
+    "chosen",
     "display_width",
     "fill",
     "in_language",

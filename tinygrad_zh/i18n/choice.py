@@ -25,7 +25,15 @@ def language() -> str:
     ...     language()
     'zh'
     """
-    return _chosen.get() or _asked_for(os.environ.get("TINYGRAD_ZH_LANG", "")) or _from_locale()
+    return chosen() or _from_locale()
+
+
+def chosen() -> str | None:
+    """The language that was asked for, by `use_language`, `in_language` or TINYGRAD_ZH_LANG; None if none was. 所选语言
+
+    A page that is read elsewhere follows its reader's locale, unless one was asked for here.
+    """
+    return _chosen.get() or _asked_for(os.environ.get("TINYGRAD_ZH_LANG", ""))
 
 
 def use_language(code: str) -> None:

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
 from typing import TYPE_CHECKING
 
-from tinygrad_zh.i18n import in_language
+from tinygrad_zh.i18n import chosen, in_language
 
 if TYPE_CHECKING:
     from tinygrad_zh.stepper.document import Document
@@ -43,12 +43,12 @@ class Readable:
     def save_html(self, path: str | PathLike[str], lang: str | None = None) -> None:
         """Write one page that needs no network and no other file, and print where it is. 中文：保存为网页。
 
-        lang: "zh" or "en"; unless given, the reader's browser decides. Raises OSError, with nothing half-written.
+        lang: "zh" or "en"; unless given, the language that was asked for, or else the reader's browser decides. Raises OSError, with nothing half-written.
         """
         from tinygrad_zh.stepper.page import save
 
         document = self.document()
-        print(save(path, [document.data], title=document.title, lang=lang))
+        print(save(path, [document.data], title=document.title, lang=lang or chosen()))
 
     def save_json(self, path: str | PathLike[str], values: str = "auto") -> None:
         """Write the document as JSON, which `load` and `tinygrad-zh step` open. 中文：保存为 JSON。
@@ -62,7 +62,7 @@ class Readable:
         from tinygrad_zh.stepper.page import iframe, page
 
         document = self.document()
-        return iframe(page([document.data], title=document.title))
+        return iframe(page([document.data], title=document.title, lang=chosen()))
 
 
 def _speaking(lang: str | None) -> AbstractContextManager[None]:
