@@ -43,7 +43,8 @@ class Readable:
     def save_html(self, path: str | PathLike[str], lang: str | None = None) -> None:
         """Write one page that needs no network and no other file, and print where it is. 中文：保存为网页。
 
-        lang: "zh" or "en"; unless given, the language that was asked for, or else the reader's browser decides. Raises OSError, with nothing half-written.
+        lang: "zh" or "en"; unless given, the language that was asked for, or else the reader's browser decides. Raises
+        OSError, with nothing half-written.
         """
         from tinygrad_zh.stepper.page import save
 
