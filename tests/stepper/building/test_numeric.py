@@ -16,9 +16,8 @@ from tinygrad_zh.core.tape import recording
 from tinygrad_zh.stepper.building.explaining import numeric_check
 from tinygrad_zh.stepper.building.numeric import LARGEST
 
-NEAR = {np.float64: 1e-7, np.float32: 1e-3}
-"""The worst error measured: 1.3e-8, of a probability at 0.06 (h² f‴ / 6), and 2.1e-5 in float32, the rounding of the
-analytic number. Wrong factors and signs are errors of 0.1 and more."""
+NEAR = {np.float64: 1e-5, np.float32: 1e-4, np.float16: 1e-3}
+"""Wrong factors and signs are errors of 0.1 and more in float64; the front ends draw the line at 1e-4."""
 
 
 def leaf(values: Any, dtype: Any = np.float64) -> tz.Tensor:
@@ -35,14 +34,14 @@ def check_of(run: Any, pick: tuple[int, ...], slot: int = 0, name: str = "") -> 
     return numeric_check(lines[0], slot, pick, float(raw[pick]))
 
 
-@pytest.mark.parametrize("dtype", [np.float64, np.float32], ids=["float64", "float32"])
+@pytest.mark.parametrize("dtype", NEAR)
 @pytest.mark.parametrize("row", ROWS, ids=str)
 def test_it_is_near_the_analytic_number(row: Any, dtype: Any) -> None:
     checked = []
 
     def check(case: Any) -> None:
         for line, slot, raw in partials(recorded(row, case, dtype)):
-            for pick in picks(case.seed, raw.shape):
+            for pick in picks(case.seed, raw.shape, 2):
                 found = numeric_check(line, slot, pick, float(raw[pick]))
                 checked.append("numeric" in found)
                 assert found.get("why") in (None, "kink"), (line, slot, pick, found)
@@ -65,7 +64,12 @@ class Wrong(tz.Op):
         return dy * 2.2 * x
 
 
-def test_a_wrong_backward_shows() -> None:
+@pytest.mark.parametrize("dtype", NEAR)
+def test_a_wrong_backward_shows_in_every_precision(dtype: Any) -> None:
+    assert check_of(lambda: Wrong(leaf([3.0, 1.0], dtype)), (0,))["error"] > 5e-4
+
+
+def test_its_error_is_the_relative_error() -> None:
     assert check_of(lambda: Wrong(leaf([3.0, 1.0])), (0,))["error"] == pytest.approx(1 / 11, rel=1e-6)
 
 

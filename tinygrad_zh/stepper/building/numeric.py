@@ -19,6 +19,8 @@ BEND = 1e-3
 """f is straight enough where its two one-sided slopes differ by so little of them."""
 RESOLUTION = 1e-8
 """A difference within what rounding of the outputs explains counts as a relative error of this at most."""
+ROUNDED = 1e-5
+"""And one within ε of the largest upstream number, which the value was rounded by, as one of this."""
 
 
 class Slopes(NamedTuple):
@@ -34,7 +36,7 @@ def numeric_check(line: Line, slot: int, pick: tuple[int, ...], value: float) ->
     """{"numeric", "error", "step"}, or {"why"} there is no such check: "kink", "discrete", "not finite", "too large".
 
     pick: an index of the raw partial; the input is perturbed as it was broadcast. error: |numeric − value| relative to
-    the sum of the terms' sizes, or to √ε of the largest upstream number, where the value cancels to less than that.
+    the sum of the terms' sizes, with an allowance for rounding: in float32 too only a wrong formula gives above 10⁻⁴.
     """
     forward = line.info["forward"]
     if forward is None:
@@ -50,7 +52,7 @@ def numeric_check(line: Line, slot: int, pick: tuple[int, ...], value: float) ->
         return {"why": "not finite"}
     with apart():
         raw = raw_of(line, slot)
-        least = float(np.finfo(raw.dtype).eps ** 0.5 * max(np.abs(u).max(initial=0) for u in rule.upstream))
+        least = float(np.finfo(raw.dtype).eps) / ROUNDED * max(float(np.abs(u).max(initial=0)) for u in rule.upstream)
         return _checked(Along(forward, inputs, slot, pick, raw.shape, rule), value, least)
 
 
