@@ -326,6 +326,12 @@ def test_json_that_is_no_trace(tmp_path: Path, capsys: Capture, content: str, sa
     assert not (tmp_path / "page.html").exists()
 
 
+def test_digits_that_were_not_saved_cannot_be_shown(program: Path, tmp_path: Path, capsys: Capture) -> None:
+    written(tmp_path, str(program))
+    capsys.readouterr()
+    assert "five digits" in refused(capsys, str(tmp_path / "out.json"), "--values", "full")
+
+
 def test_a_saved_trace_that_is_not_there(capsys: Capture) -> None:
     assert "missing.json" in refused(capsys, "missing.json")
 
