@@ -9,6 +9,7 @@ from textual import events
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
+from textual.screen import Screen
 from textual.widgets import Static
 
 from tinygrad_zh.i18n import in_language, text
@@ -18,7 +19,7 @@ from tinygrad_zh.stepper.panel import OVERLAYS, Line, Span, View, graph_row, hea
 from tinygrad_zh.stepper.panel.element import picked_array
 from tinygrad_zh.stepper.panel.grid import moved
 from tinygrad_zh.stepper.terminal.dialogs import SIGNS, Find, Reading, glossary_text, help_text
-from tinygrad_zh.stepper.terminal.paint import painted
+from tinygrad_zh.stepper.terminal.paint import THEMES, painted
 from tinygrad_zh.stepper.terminal.prompt import OTHER
 from tinygrad_zh.stepper.terminal.scrubber import scrubber, step_at
 
@@ -81,20 +82,27 @@ class Stepper(App[None]):
         yield Static(id="footer")
 
     def on_mount(self) -> None:
+        for theme in THEMES:
+            self.register_theme(theme)
         if "TEXTUAL_THEME" not in os.environ:
-            self.theme = "textual-light" if _light_terminal() else "textual-dark"
+            self.theme = "stepper-light" if _light_terminal() else "stepper-dark"
         self.query_one("#step").focus()
         self.redraw()
 
     def on_resize(self) -> None:
         self.redraw()
 
+    @property
+    def base(self) -> Screen[Any]:
+        """The screen below any dialog."""
+        return self.screen_stack[0]
+
     def redraw(self) -> None:
         """Everything that there is to see, from the state."""
         room = self.size.width
-        self.screen.set_class(room < WIDE, "narrow")
+        self.base.set_class(room < WIDE, "narrow")
         for zoom in ZOOMS:
-            self.screen.set_class(zoom == self.zoom, zoom)
+            self.base.set_class(zoom == self.zoom, zoom)
         graph = NARROW_GRAPH if room < WIDE else GRAPH
         with in_language(self.code):
             view = View(self.data, self.index, self.pick, self.check, self.source, self.zoom == "element",
@@ -112,7 +120,7 @@ class Stepper(App[None]):
         self._show("#overlay", [line(Span(heading, "quiet"))])
         self._show("#rows", [graph_row(self.data, row, so_far, self.overlay, room) for row in self.rows])
         here = next((k for k, row in enumerate(self.rows) if row.current), 0)
-        pane = self.query_one("#graph", VerticalScroll)
+        pane = self.base.query_one("#graph", VerticalScroll)
         pane.scroll_to(y=max(here - pane.size.height // 2, 0), animate=False)
 
     def _footer(self) -> Line:
@@ -128,9 +136,13 @@ class Stepper(App[None]):
         return shown
 
     def _show(self, selector: str, lines: list[Line]) -> None:
-        self.query_one(selector, Static).update(painted(lines, self.current_theme.dark))
+        self.base.query_one(selector, Static).update(painted(lines, self.current_theme.dark))
 
     # ---- what the keys do
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """In a dialog the keys are the dialog's."""
+        return action != "do" or len(self.screen_stack) == 1
 
     def action_do(self, action: str, key: str) -> None:
         """One key of the table."""
@@ -152,7 +164,7 @@ class Stepper(App[None]):
             self.message = text(f"stepper.none.{action}")
         elif index != self.index:
             self.index, self.pick = index, None
-            self.query_one("#step", VerticalScroll).scroll_home(animate=False)
+            self.base.query_one("#step", VerticalScroll).scroll_home(animate=False)
 
     def _pick(self, down: int, right: int) -> None:
         step = self.data["steps"][self.index]
@@ -228,8 +240,8 @@ class Stepper(App[None]):
     def _glossary(self) -> None:
         step, op = self.data["steps"][self.index], self.data["steps"][self.index].get("op")
         name = "" if op is None else self.data["ops"][op]["name"]
-        self.push_screen(Reading(text("stepper.key.glossary"),
-                                 glossary_text(step["phase"], name, self.current_theme.dark)))
+        words = glossary_text(step["phase"], name, Reading.room(self.size.width), self.current_theme.dark)
+        self.push_screen(Reading(text("stepper.key.glossary"), words))
 
     def _help(self) -> None:
         self.push_screen(Reading(text("stepper.key.help"), help_text(self.current_theme.dark)))

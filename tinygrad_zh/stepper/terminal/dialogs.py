@@ -16,6 +16,7 @@ from tinygrad_zh.i18n import pad, text
 from tinygrad_zh.stepper.glossary import TERMS, terms_of
 from tinygrad_zh.stepper.navigation import GROUPS, keys
 from tinygrad_zh.stepper.panel import Line, Span, line
+from tinygrad_zh.stepper.panel.spans import paragraph
 from tinygrad_zh.stepper.terminal.paint import painted
 
 SIGNS = {"right": "→", "left": "←", "shift+right": "Shift+→", "shift+left": "Shift+←", "enter": "Enter", "home": "Home",
@@ -45,11 +46,17 @@ class Reading(ModalScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(key, "dismiss", priority=True) for key in ("escape", "q", "question_mark", "t", "enter")
     ]
-    CSS = """
-    Reading { align: center middle; }
-    Reading > VerticalScroll { width: 90%; max-width: 96; height: 90%; border: round $primary; padding: 0 1;
-                               background: $surface; }
+    WIDEST = 96
+    CSS = f"""
+    Reading {{ align: center middle; }}
+    Reading > VerticalScroll {{ width: 90%; max-width: {WIDEST}; height: 90%; border: round $primary; padding: 0 1;
+                                background: $surface; }}
     """
+
+    @classmethod
+    def room(cls, screen: int) -> int:
+        """The cells of a line of the text, on a screen of so many: without borders, padding and the scrollbar."""
+        return min(screen * 9 // 10, cls.WIDEST) - 6
 
     def __init__(self, heading: str, content: Text) -> None:
         super().__init__()
@@ -86,12 +93,10 @@ SYMBOLS = (("▶", "strong", "current"), ("·", "waiting", "waiting"), ("→", "
            ("+█ -░ ·", "", "shades"), ("⇒", "strong", "rule"), ("✓ ✗", "good", "check"))
 
 
-def glossary_text(phase: str, op: str, dark: bool) -> Text:
+def glossary_text(phase: str, op: str, room: int, dark: bool) -> Text:
     """The terms of this step, then all of them."""
     here = terms_of(phase, op)
     lines: list[Line] = []
     for term in [*here, *(term for term in TERMS.values() if term not in here)]:
-        lines += [line(Span(term.title, "title")), line(term.means), ()]
-    drawn = painted(lines, dark)
-    drawn.no_wrap = False
-    return drawn
+        lines += [line(Span(term.title, "title")), *paragraph(term.means, room), ()]
+    return painted(lines, dark)
