@@ -89,7 +89,7 @@ function predictor(trace, k, picked) {
   const open = prediction.known.has(place);
   const guess = h("input", { id: "guess", type: "text", inputmode: "decimal", size: 10, autocomplete: "off", "data-focus": "guess", "data-testid": "guess",
     "aria-label": t("stepper.exercise.guess", { name: nameOfTarget(trace, k), index: indexText(picked) }) });
-  const form = h("form", { onsubmit: (event) => { event.preventDefault(); judge(place, value, guess.value); }, onkeydown: (event) => event.stopPropagation() },
+  const form = h("form", { onsubmit: (event) => { event.preventDefault(); judge(place, value, guess.value); }, onkeydown: keepKeys },
     h("code", null, nameOfTarget(trace, k), indexText(picked)), " = ", guess, " ",
     h("button", { type: "submit" }, t("stepper.exercise.compare")), " ",
     h("button", { type: "button", "data-testid": "reveal", onclick: () => reveal(place, value) }, t("stepper.exercise.reveal")));
@@ -97,6 +97,12 @@ function predictor(trace, k, picked) {
   return h("section", { class: "exercise", "data-testid": "predictor", "aria-label": t("stepper.exercise.predict") },
     h("h3", null, t("stepper.exercise.predict")), open ? null : form,
     h("p", { role: "status", "data-testid": "score" }, prediction.said && prediction.place === place ? `${prediction.said()} ` : null, h("span", { class: "quiet" }, score)));
+}
+
+// What is typed is a number, not a key of the stepper; Escape gives the keys back.
+function keepKeys(event) {
+  event.stopPropagation();
+  if (event.key === "Escape") $("side").focus({ preventScroll: true });
 }
 
 // Right to three digits: off by no more than one in the third.
