@@ -11,11 +11,12 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from importlib import import_module
 from typing import Any
 
 from tinygrad_zh._version import __version__
-from tinygrad_zh.i18n import LANGUAGES, BilingualHelp, in_language, language, text, translated_argparse
+from tinygrad_zh.i18n import LANGUAGES, BilingualHelp, in_language, text, translated_argparse
 
 COMMANDS = {
     "train": "tinygrad_zh.documents.train_command",
@@ -39,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     for stream in (sys.stdout, sys.stderr):
         _never_fail_on_a_character(stream)
-    with in_language(_requested_language(words) or language()):
+    requested = _requested_language(words)
+    with in_language(requested) if requested else nullcontext():
         try:
             return _run(words)
         except KeyboardInterrupt:

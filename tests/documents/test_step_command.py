@@ -254,6 +254,17 @@ def test_ctrl_c_passes_on(tmp_path: Path, capsys: Capture) -> None:
     assert text("cli.interrupted") in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(("words", "fixed"), [([], "null"), (["--lang", "zh"], '"zh"'), (["--lang", "en"], '"en"')])
+def test_a_page_follows_its_reader_s_language_unless_one_was_asked_for(
+    words: list[str], fixed: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TINYGRAD_ZH_LANG", raising=False)
+    saved: list[str | None] = []
+    monkeypatch.setattr("tinygrad_zh.stepper.page.save", lambda path, documents, title, lang: saved.append(lang))
+    assert main([*words, "step", "s8", "--html", str(tmp_path / "page.html")]) == 0
+    assert json.dumps(saved) == f"[{fixed}]"
+
+
 # ---- bad input: one sentence, and nothing written
 
 

@@ -141,7 +141,7 @@ def _show(document: Document, arguments: argparse.Namespace) -> None:
     """As text, as a page, as JSON; without any of these in the terminal."""
     first = first_step(document, arguments.at)
     if arguments.html is not None:
-        document.save_html(arguments.html, getattr(arguments, "lang", None))
+        document.save_html(arguments.html)
         if arguments.at is not None:
             print(text("cli.step.page", address=f"{arguments.html.resolve().as_uri()}#step={first}"))
     if arguments.json is not None:
