@@ -105,6 +105,7 @@ def test_accumulations_are_where_something_was_there_before(name):
 def test_a_search_goes_round_and_finds_its_own_step_last():
     data = square()
     assert [navigation.next_accumulation(data, k) for k in (0, 7, 8, 11)] == [8, 8, 8, 8]
+    assert [navigation.next_accumulation(showcase(), k) for k in (0, 2, 9)] == [2, 9, 2]
     assert navigation.next_accumulation(chain(3), 0) is None
 
 

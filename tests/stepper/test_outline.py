@@ -29,6 +29,15 @@ def test_every_op_is_in_one_row_and_there_are_few_rows(name):
         assert ops_shown(rows) == list(range(len(data["ops"])))
 
 
+@pytest.mark.parametrize("op", [0, 333, 999])
+@pytest.mark.parametrize("name", ["equal blocks", "different blocks"])
+def test_open_modules_in_a_gap_are_counted_by_their_ops(name, op):
+    data = GRAPHS[name]
+    rows = outline(data, op, opened=range(len(data["modules"])))
+    assert len(rows) <= LIMIT
+    assert ops_shown(rows) == list(range(1000))
+
+
 @every_graph
 def test_the_current_op_is_marked_and_shown_itself(name):
     data = GRAPHS[name]

@@ -15,6 +15,7 @@ from tinygrad_zh.i18n import display_width, in_language, text
 from tinygrad_zh.stepper import navigation
 from tinygrad_zh.stepper.glossary import terms_of
 from tinygrad_zh.stepper.outline import LIMIT
+from tinygrad_zh.stepper.panel import line
 
 pytest.importorskip("textual", reason="Textual is not installed (the extra ui)")
 from textual.widgets import Input
@@ -375,18 +376,24 @@ def test_clicks_on_the_graph_and_on_the_line_of_steps():
     drive(app, script)
 
 
-def test_a_click_opens_a_module():
+def test_a_click_opens_and_closes_a_module():
     app = Stepper(chain(1000, 250), 0, "en")
 
     async def script(pilot):
         await pilot.click("#rows", offset=(5, len(app.rows) - 1))
         assert app.rows[-1].kind == "module"
-        assert any(row.open and row.first == 4 for row in app.rows)
+        place = next(k for k, row in enumerate(app.rows) if row.open and row.first == 4)
+        await pilot.click("#rows", offset=(5, place))
+        assert not any(row.open and row.first == 4 for row in app.rows)
 
     drive(app, script)
 
 
 # ---- sizes and colours
+
+
+def test_no_control_character_is_painted():
+    assert paint.painted([line("\x1b[2J", "文\x07")], True).plain == "�[2J文�"
 
 
 @pytest.mark.parametrize("size", [SMALL, LARGE])
