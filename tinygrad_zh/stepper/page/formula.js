@@ -7,8 +7,8 @@ const SUB = { "₀": "0", "₁": "1", "₂": "2", "₃": "3", "₄": "4", "₅":
   "ᵢ": "i", "ⱼ": "j", "ₖ": "k", "ₙ": "n", "ₘ": "m", "ₜ": "t", "ₓ": "x", "₊": "+", "₋": "−" };
 const FUNCTIONS = new Set(["max", "min", "ln", "exp", "tanh", "sin", "cos", "sign", "softmax", "mean"]);
 const PARTIAL = /^∂([A-Z])\/∂(\p{L}\u0302?[₀-₉ᵢⱼₖ²]*)/u;
-const TOKEN = /^(?:\d+(?:\.\d+)?|[A-Za-z]+'s|[A-Za-z]{2,}|\p{L}\u0302?|.)/u;
-const OPERATOR = /^[=+−·,;<>≤≥≠≈←→¬∧∨]/u;
+const TOKEN = /^(?:[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]+|\d+(?:\.\d+)?|[A-Za-z]+'s|[A-Za-z]{2,}|\p{L}\u0302?|.)/u;
+const OPERATOR = /^[=+−·,;<>≤≥≠≈←→¬∧∨\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]/u;
 
 class Formula {
   constructor(text) {

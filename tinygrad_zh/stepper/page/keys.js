@@ -17,13 +17,13 @@ const ACTIONS = {
   up: () => movePick(-1, 0),
   down: () => movePick(1, 0),
   zoom: () => zoom(),
-  producer: () => goto(producer(state.trace, state.step)),
-  consumer: () => goto(consumer(state.trace, state.step)),
+  producer: () => goto(producer(state.trace, state.step), "producer"),
+  consumer: () => goto(consumer(state.trace, state.step), "consumer"),
   find: () => $("query").focus(),
   find_next: () => findNext(),
-  accumulation: () => goto(nextAccumulation(state.trace, state.step)),
-  nonfinite: () => goto(nextNonfinite(state.trace, state.step)),
-  worst: () => goto(worst(state.trace)),
+  accumulation: () => goto(nextAccumulation(state.trace, state.step), "accumulation"),
+  nonfinite: () => goto(nextNonfinite(state.trace, state.step), "nonfinite"),
+  worst: () => goto(worst(state.trace), "worst"),
   expand: () => toggleModule(state.trace.ops[state.trace.focus(state.step)]?.module),
   expand_all: () => expandAll(),
   overlay: () => nextOverlay(),
@@ -33,7 +33,7 @@ const ACTIONS = {
   link: () => copyLink(),
   glossary: () => openGlossary(null),
   help: () => openHelp(),
-  quit: () => {},
+  quit: () => toast(t("stepper.page.nothing_open")),
 };
 
 const act = (action, key) => ACTIONS[action](key);
@@ -53,7 +53,9 @@ function listenToKeys() {
       return;
     }
     if (event.target === $("query")) {
-      if (event.key === "Escape") $("query").blur();
+      if (event.key !== "Escape") return;
+      event.preventDefault(); // it would empty the field
+      $("query").blur();
       return;
     }
     if (document.body.dataset.view !== "stepper") return;

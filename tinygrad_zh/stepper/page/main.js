@@ -23,6 +23,7 @@ function redraw() {
   const { trace, step } = state;
   document.body.dataset.phase = trace.group(step);
   document.body.classList.toggle("no-source", !state.source);
+  document.body.classList.toggle("no-check", !state.check);
   $("hints").replaceChildren(...hints());
   drawScrubber(trace, step);
   drawPanel(trace, step, pickedIndex());
@@ -37,9 +38,13 @@ function redraw() {
 const hints = () => [["next_op", "n"], ["next_phase", "]"], ["language", "L"], ["help", "?"]].map(([action, key]) =>
   h("span", null, keycap(key), " ", action === "help" ? t("stepper.page.help") : t(`stepper.key.${action}`)));
 
-function goto(step) {
+// A key that leads nowhere says why.
+function goto(step, otherwise = "here") {
   const there = Math.max(0, Math.min(state.trace.steps.length - 1, step ?? state.step));
-  if (there === state.step) return;
+  if (there === state.step) {
+    toast(t(`stepper.none.${step === null ? otherwise : "here"}`));
+    return;
+  }
   Object.assign(state, { step: there, pick: null });
   redraw();
 }
@@ -52,13 +57,13 @@ function pick(index) {
 
 function movePick(down, right) {
   const target = state.trace.target(state.step);
-  if (!target || !target.shape.length || !sizeOf(target.shape)) return;
+  if (!target || !target.shape.length || !sizeOf(target.shape)) return toast(t("stepper.none.here"));
   const columns = target.shape.at(-1);
   const flat = pickedFlat() + down * columns + right;
   const sameRow = Math.floor(flat / columns) === Math.floor(pickedFlat() / columns);
-  if (flat < 0 || flat >= sizeOf(target.shape) || (right && !sameRow)) return;
-  const index = unflatten(target.shape, flat);
-  if (valueAt(target, index) !== undefined) pick(index);
+  const inside = flat >= 0 && flat < sizeOf(target.shape) && (!right || sameRow);
+  const index = inside ? unflatten(target.shape, flat) : null;
+  return inside && valueAt(target, index) !== undefined ? pick(index) : toast(t("stepper.none.here"));
 }
 
 const RUNGS = ["element", "tensor", "graph"];
@@ -78,11 +83,11 @@ function nextOverlay() {
 }
 
 function toggleModule(module) {
-  if (module === null || module === undefined) return;
+  if (module === null || module === undefined) return toast(t("stepper.page.no_module"));
   const { view, trace } = state;
   const current = new Set(trace.ancestors(trace.ops[trace.focus(state.step)]?.module));
   view.open.set(module, !isOpen(trace, module, current, view));
-  redraw();
+  return redraw();
 }
 
 function unfold(parent) {
@@ -92,10 +97,11 @@ function unfold(parent) {
 
 function expandAll() {
   const { view } = state;
+  if (!state.trace.modules.length) return toast(t("stepper.page.no_module"));
   view.everything = !allOpen(state.trace, view);
   view.open.clear();
   view.unfolded.clear();
-  redraw();
+  return redraw();
 }
 
 // Where the place itself is a hit, a new search stays there, and asking again goes on.
@@ -103,8 +109,8 @@ function findNext(again = true) {
   const query = $("query").value.trim();
   if (!query) return $("query").focus();
   const found = find(state.trace, again ? state.step : state.step - 1, query);
-  $("hits").textContent = found === null ? t("stepper.page.no_hit") : "";
-  return goto(found);
+  if (found !== state.step) goto(found, "find");
+  return null;
 }
 
 function choose(trace, step = 0) {

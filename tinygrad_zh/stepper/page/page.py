@@ -21,11 +21,14 @@ from typing import Any, NamedTuple
 from tinygrad_zh.i18n import catalogue
 
 PLAIN = 32 * 1024  # bytes of JSON up to which it stays readable in the file; above, deflate and base64
+# One program, in this order; what is added stands before main.js, which starts it.
 SCRIPTS = (
     "dom", "language", "numbers", "document", "navigation", "formula", "grid", "jacobian", "element", "source",
     "sentence", "sections", "panel", "outline", "layout", "graph", "scrubber", "glossary", "help", "hash", "views",
     "exercise", "keys", "main",
 )  # fmt: skip
+ROOMS = ("stepper.", "glossary.")
+NOT_SAID = "stepper.fix."  # an error's fix stands in the document, filled in
 
 
 class Extra(NamedTuple):
@@ -45,7 +48,7 @@ def page(
     Several documents get a chooser. Raises ValueError for a value that JSON cannot hold (nan is the string "nan").
     """
     extra = extra or Extra()
-    program = [*(_part(f"{name}.js") for name in SCRIPTS[:-1]), extra.script, _part("main.js")]
+    program = "\n".join([*(_part(f"{name}.js") for name in SCRIPTS[:-1]), extra.script, _part("main.js")])
     parts = {
         "title": html.escape(title),
         "lang": "zh-CN" if lang == "zh" else "en",
@@ -53,7 +56,7 @@ def page(
         "style": _light(_part("page.css") + extra.style),
         "texts": _embedded("texts", _json(_texts())),
         "data": _embedded("data", _json({"documents": list(documents), "language": lang, "extra": extra.data})),
-        "program": _embedded("program", f"(() => {{\n{_light(''.join(program))}\n}})();"),
+        "program": _embedded("program", f"(() => {{\n{_light(program)}\n}})();"),
         "loader": _light(_part("loader.js")),
     }
     return re.sub(r"\{\{(\w+)\}\}", lambda place: parts[place[1]], _light(_part("page.html")))
@@ -99,7 +102,7 @@ def _light(source: str) -> str:
 
 def _texts() -> dict[str, Any]:
     """Every text of the stepper and the glossary in both languages, the table of keys and that of the terms."""
-    texts = {key: both for key, both in catalogue().items() if key.startswith(("stepper.", "glossary."))}
+    texts = {key: both for key, both in catalogue().items() if key.startswith(ROOMS) and not key.startswith(NOT_SAID)}
     tables = {name: files("tinygrad_zh.stepper").joinpath(f"{name}.json") for name in ("keys", "glossary")}
     return {"texts": texts, **{name: json.loads(file.read_text(encoding="utf-8")) for name, file in tables.items()}}
 

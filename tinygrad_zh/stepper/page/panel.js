@@ -122,7 +122,7 @@ const adds = (step) => typeof step.before === "number";
 
 function banner(trace, step) {
   if (trace.usesOf(step.tensor).length < 2) return null;
-  return h("p", { class: "banner", "data-testid": "banner" }, h("b", { "aria-hidden": "true" }, "⊕ "), t("stepper.page.reused"));
+  return h("p", { class: "banner", "data-testid": "banner" }, h("b", { "aria-hidden": "true" }, "⊕ "), t("stepper.sum.banner"));
 }
 
 function accumulation(trace, step, picked) {
@@ -162,8 +162,8 @@ function drawPanel(trace, k, picked) {
 
 // The sentence is said once a step, not again when only the picked element has moved.
 function announce(trace, k) {
-  const place = t("stepper.page.announce", { step: k + 1, steps: trace.steps.length, phase: t(`stepper.phase.${trace.group(k)}`) });
-  const words = [`${place} `, sentence(trace, k)];
+  const said = sentence(trace, k);
+  const words = [placeWords(trace, k, said), said];
   if ($("sentence").textContent !== words.join("")) $("sentence").replaceChildren(h("span", { class: "hidden" }, words[0]), words[1]);
 }
 

@@ -43,6 +43,15 @@ function sentenceKey(step) {
   }
 }
 
+// What a screen reader hears first: the place, and what the sentence does not name.
+function placeWords(trace, k, said) {
+  const { op, tensor } = trace.steps[k];
+  const names = [typeof op === "number" ? trace.ops[op].name : "", typeof tensor === "number" ? trace.tensorName(tensor) : ""];
+  const unsaid = names.filter((name) => name && !said.includes(name)).join(t("stepper.page.comma"));
+  const words = t("stepper.page.announce", { step: k + 1, steps: trace.steps.length, phase: t(`stepper.phase.${trace.group(k)}`) });
+  return unsaid ? `${words} ${unsaid}${t("stepper.page.colon")}` : `${words} `;
+}
+
 function headline(trace, k) {
   const step = trace.steps[k];
   const op = typeof step.op === "number" ? trace.ops[step.op] : null;
