@@ -144,7 +144,8 @@ def test_every_script_of_the_folder_is_in_the_page_or_named_as_another_views():
 def test_no_name_is_given_twice():
     """All scripts share one scope: a second function of one name would silently take the first one's place."""
     declared = re.compile(r"^(?:async )?(?:function|class|const|let) (\w+)", re.M)
-    names = [name for file in FOLDER.parents[1].rglob("*.js") for name in declared.findall(file.read_text(encoding="utf-8"))]
+    sources = [file.read_text(encoding="utf-8") for file in FOLDER.parents[1].rglob("*.js")]
+    names = [name for source in sources for name in declared.findall(source)]
     assert len(names) > 100
     assert sorted({name for name in names if names.count(name) > 1}) == []
 
