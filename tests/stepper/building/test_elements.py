@@ -124,6 +124,33 @@ def test_a_closed_gate_shows_what_it_stops() -> None:
                        "terms": [{"coefficient": 0.0, "value": 0.5, "output": 0, "index": [0]}]}
 
 
+def test_zero_has_no_sign() -> None:
+    x = leaf([0.0, 2.0])
+    line = backward_line(lambda: F.cos(x).backward([0.5, 0.25]), "Cos")
+    element = explain_backward(line, 0, (0,))
+    assert element is not None
+    assert str(element["value"]) == "0.0"
+
+
+class Warns(tz.Op):
+    """y = x, whose backward has something to say"""
+
+    def forward(x):
+        return x + 0
+
+    def backward(dy):
+        warnings.warn("something", UserWarning, stacklevel=1)
+        return dy / np.asarray(1.0)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_formula_that_warned_does_not_warn_again() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        line = backward_line(lambda: Warns(leaf([1.0, 2.0])).backward([0.5, 0.25]), "Warns")
+    assert explain_backward(line, 0, (0,)) is not None
+
+
 def test_the_parts_of_a_split_are_outputs_of_their_own() -> None:
     x = leaf([1.0, 2.0, 3.0])
     with recording(Tape()) as tape:

@@ -109,6 +109,7 @@ def test_near_a_kink_or_an_edge_the_step_is_small(run: Any, expected: float) -> 
     lambda: F.cos(leaf([0.0])),
     lambda: leaf([1.0, 1.0, 1.0]).var(),
     lambda: F.mse_loss(leaf([2.0]), np.array([2.0]), reduction="none"),
+    lambda: F.silu(leaf([-1.278464542761074])),
 ])
 def test_a_smooth_place_of_slope_zero_is_no_kink(run: Any) -> None:
     found = check_of(run, (0,))

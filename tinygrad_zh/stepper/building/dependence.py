@@ -28,7 +28,9 @@ def forward_element(line: Line, pick: tuple[int, ...], output: int = 0) -> dict[
               if hasattr(x, "dtype") or isinstance(x, (bool, int, float))}
     with apart():
         slopes = _slopes(line, output, pick, outputs)
-        found = {slot: _influences(x, slopes.get(slot), pick, y.shape) for slot, x in inputs.items()}
+    elementwise = _broadcast([x.shape for x in inputs.values()]) == y.shape
+    found = {slot: _influences(x, slopes.get(slot), _same_place(x, pick, y.shape, elementwise))
+             for slot, x in inputs.items()}
     slots = np.repeat(list(found), [len(places) for places, _ in found.values()])
     places, sizes = (np.concatenate([np.array([], int), *(entry[i] for entry in found.values())]) for i in (0, 1))
     shown = np.sort(np.argsort(-sizes, kind="stable")[:TERMS])
@@ -67,10 +69,9 @@ def _slopes(line: Line, output: int, pick: tuple[int, ...], outputs: tuple[Any, 
     return found
 
 
-def _influences(x: Array, slope: Array | None, pick: tuple[int, ...], shape: tuple[int, ...]) -> tuple[Array, Array]:
+def _influences(x: Array, slope: Array | None, same: int | None) -> tuple[Array, Array]:
     """Where x has an influence, as flat indices, and how large it is; nan is the largest."""
     places = np.flatnonzero(slope) if slope is not None else np.array([], int)
-    same = _same_place(x, pick, shape)
     if not places.size and same is not None:
         places, slope = np.array([same]), None
     sizes = np.abs(x.reshape(-1)[places].astype(np.float64))
@@ -79,14 +80,19 @@ def _influences(x: Array, slope: Array | None, pick: tuple[int, ...], shape: tup
     return places, np.where(np.isnan(sizes), np.inf, sizes)
 
 
-def _same_place(x: Array, pick: tuple[int, ...], shape: tuple[int, ...]) -> int | None:
-    """Where x, broadcast to a shape, has the element at an index of that shape. Indices and labels never broadcast."""
-    lead = len(shape) - x.ndim
-    if lead < 0 or any(n not in (1, m) for n, m in zip(x.shape, shape[lead:], strict=True)) or \
-            (x.dtype.kind in "iu" and x.shape not in ((), shape)):
+def _same_place(x: Array, pick: tuple[int, ...], shape: tuple[int, ...], elementwise: bool) -> int | None:
+    """Where x has the element at an index of the result: x has its shape, or is broadcast to it, as no labels are."""
+    if x.shape != shape and (not elementwise or (x.dtype.kind in "iu" and x.ndim)):
         return None
-    index = tuple([0 if n == 1 else i for i, n in zip(pick[lead:], x.shape, strict=True)])
+    index = tuple([0 if n == 1 else i for i, n in zip(pick[len(shape) - x.ndim:], x.shape, strict=True)])
     return int(np.ravel_multi_index(index, x.shape)) if index else 0
+
+
+def _broadcast(shapes: list[tuple[int, ...]]) -> tuple[int, ...] | None:
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        return None
 
 
 def _generic(x: Any, zero: float) -> Any:
