@@ -56,11 +56,13 @@ def moved(array: Data, index: Sequence[int], down: int, right: int) -> Index:
 
 
 def grid(
-    name: str, array: Data | None, room: int, picked: Index | None = None, sources: Collection[Index] = ()
+    name: str, array: Data | None, room: int, picked: Index | None = None, sources: Collection[Index] = (),
+    height: int = SIDE,
 ) -> list[Line]:
-    """The name and shape, then the numbers, no wider than `room`: "[…]" is the picked one, "(…)" one of its sources.
+    """The name and shape, then the numbers: "[…]" is the picked one, "(…)" one of its sources.
 
-    `picked` says what the shown part contains; "–" is an array that was not computed.
+    At most `height` rows, in `room` cells; the shown part contains the picked element, or else the first source.
+    "–" is an array that was not computed.
     """
     if array is None:
         return [line(Span(name, "name")), line(NOTHING)]
@@ -68,7 +70,7 @@ def grid(
         return [line(Span(title(name, array["shape"]), "name")), line(Span(text("stepper.grid.empty"), "quiet"))]
     inside = [index for index in (picked, *sources) if index is not None and len(index) == len(array["shape"])]
     centre = nearest(array, inside[0] if inside else [0] * len(array["shape"]))
-    rows, columns = _part(array, centre)
+    rows, columns = _part(array, centre, height)
     cells = {c: _column(array, centre, rows, c) for c in columns}
     while len(columns) > 1 and sum(len(cells[c][0]) + 2 for c in columns) > room:
         columns = columns[:-1] if columns[-1] - _last(centre) >= _last(centre) - columns[0] else columns[1:]
@@ -85,18 +87,18 @@ def _extent(array: Data) -> tuple[Sequence[int], Sequence[int]]:
     return array.get("origin", [0] * len(shape)), array.get("window", shape)
 
 
-def _part(array: Data, centre: Index) -> tuple[range, range]:
+def _part(array: Data, centre: Index, height: int) -> tuple[range, range]:
     """The rows and columns to show, of the matrix in which the centre lies."""
     origin, extent = _extent(array)
-    return _around(centre, origin, extent, -2), _around(centre, origin, extent, -1)
+    return _around(centre, origin, extent, -2, height), _around(centre, origin, extent, -1, SIDE)
 
 
-def _around(centre: Index, origin: Sequence[int], extent: Sequence[int], axis: int) -> range:
+def _around(centre: Index, origin: Sequence[int], extent: Sequence[int], axis: int, most: int) -> range:
     if len(centre) < -axis:
         return range(1)
     end = origin[axis] + extent[axis]
-    start = max(min(centre[axis] - SIDE // 2, end - SIDE), origin[axis])
-    return range(start, min(start + SIDE, end))
+    start = max(min(centre[axis] - most // 2, end - most), origin[axis])
+    return range(start, min(start + most, end))
 
 
 def _last(index: Index) -> int:

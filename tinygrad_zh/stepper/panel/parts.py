@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from tinygrad_zh.i18n import language, text
 from tinygrad_zh.stepper.panel.element import flat, written_out
-from tinygrad_zh.stepper.panel.grid import Index, grid, title
+from tinygrad_zh.stepper.panel.grid import SIDE, Index, grid, title
 from tinygrad_zh.stepper.panel.heat import described, heat_map
 from tinygrad_zh.stepper.panel.numbers import NOTHING, number
 from tinygrad_zh.stepper.panel.source import rule_lines, user_lines
@@ -20,6 +20,8 @@ Data = dict[str, Any]
 
 NARROWEST = 24
 """An array gets at least so many cells; arrays that would get fewer stand below each other."""
+LOW = 4
+"""Rows of arrays that stand below each other."""
 LARGEST = 64
 """A document has the Jacobians with at most so many rows and columns."""
 AGREES = 1e-4
@@ -49,16 +51,16 @@ class Shown(NamedTuple):
     picked: Index | None = None
     sources: Collection[Index] = ()
 
-    def lines(self, room: int) -> list[Line]:
-        return grid(self.name, self.array, room, self.picked, self.sources)
+    def lines(self, room: int, height: int = SIDE) -> list[Line]:
+        return grid(self.name, self.array, room, self.picked, self.sources, height)
 
 
 def arrays(view: View, shown: Sequence[Shown], signs: Sequence[str]) -> Section:
     """Arrays with a sign between two of them: whole if they fit, or equal parts of the line, or below each other."""
     share = (view.width - BETWEEN * len(signs)) // len(shown)
     blocks = [each.lines(view.width) for each in shown]
-    if sum(map(widest, blocks)) + BETWEEN * len(signs) > view.width and share >= NARROWEST:
-        blocks = [each.lines(share) for each in shown]
+    if sum(map(widest, blocks)) + BETWEEN * len(signs) > view.width:
+        blocks = [each.lines(share) if share >= NARROWEST else each.lines(view.width, LOW) for each in shown]
     return Section("", beside(blocks, signs, view.width))
 
 

@@ -43,13 +43,16 @@ def graph_row(data: Data, row: Row, so_far: Progress, overlay: str, room: int) -
     indent = "  " * row.depth
     if row.kind == "more":
         return line(Span(f"  {indent}{text('stepper.graph.more', count=row.ops)}", "quiet"))
-    name = _module_name(data, row) if row.kind == "module" else _op_name(data, row.number)
-    right = text("stepper.graph.ops", count=row.ops) if row.kind == "module" else \
-        _overlay(data, row.number, so_far, overlay)
+    if row.kind == "module":
+        names, right = [_module_name(data, row)], text("stepper.graph.ops", count=row.ops)
+    else:
+        names, right = _op_names(data, row.number), _overlay(data, row.number, so_far, overlay)
     mark = "▶" if row.current else _mark(row, so_far)
-    if row.kind == "module" and width(line(mark, indent, name, right)) + 2 > room:
-        right = ""
-    left = shortened(f"{mark} {indent}{name}", room - width(line(right)) - 1)
+    space = room - width(line(mark, indent, right)) - 2
+    name = next((name for name in names if width(line(name)) <= space), None)
+    if name is None:  # where there is no room for both, the name is worth more than the number
+        name, right = names[-1], ""
+    left = shortened(f"{mark} {indent}{name}", room)
     style = "current" if row.current else "waiting" if mark == WAITING else "strong" if row.kind == "module" else ""
     gap = " " * max(room - width(line(left, right)), 1)
     return line(Span(left + gap, style), Span(right, "current" if row.current else "quiet"))
@@ -69,12 +72,12 @@ def _module_name(data: Data, row: Row) -> str:
     return f"{'▾' if row.open else '▸'} {' '.join(filter(None, (module['path'], module['kind'])))}"
 
 
-def _op_name(data: Data, number: int) -> str:
-    """The op, and what the program calls its result: "A2 = Sigmoid"."""
+def _op_names(data: Data, number: int) -> list[str]:
+    """The op with what the program calls its result, "A2 = Sigmoid", and without."""
     op = data["ops"][number]
-    names = [data["tensors"][t]["name"] for t in op["outputs"]]
-    given = [name for name in names if not name.startswith(op["name"].lower())]
-    return f"{', '.join(given)} = {op['name']}" if given else str(op["name"])
+    results = [data["tensors"][t]["name"] for t in op["outputs"]]
+    given = [result for result in results if not result.startswith(op["name"].lower())]
+    return [f"{', '.join(given)} = {op['name']}", op["name"]] if given else [op["name"]]
 
 
 def _overlay(data: Data, number: int, so_far: Progress, overlay: str) -> str:
