@@ -11,11 +11,18 @@ import pytest
 import tinygrad_zh as tz
 from tests.ops.reach import for_examples
 from tests.stepper.building.lines import ROWS, partials, picks, recorded
+from tests.support.fake_cupy import FakeArray
 from tinygrad_zh import functional as F
-from tinygrad_zh.core import Tape
+from tinygrad_zh.core import Line, Tape
 from tinygrad_zh.core.mode import MODE
 from tinygrad_zh.core.tape import recording
-from tinygrad_zh.stepper.building.explaining import explain_backward, forward_element, sum_element
+from tinygrad_zh.stepper.building.explaining import (
+    explain_backward,
+    forward_element,
+    jacobian,
+    numeric_check,
+    sum_element,
+)
 
 EXAMPLES = 8
 EXACT = {np.float64: 1e-14, np.float32: 1e-6}
@@ -253,6 +260,16 @@ def test_a_long_sum_shows_its_largest_terms() -> None:
     assert shown == set(np.sort(np.abs(raw[:, 2]))[-8:])
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_long_sum_of_infinities_is_nan() -> None:
+    raw = np.tile([np.inf, -np.inf], 8)
+    with np.errstate(all="ignore"):
+        element = sum_element(raw, raw.sum(keepdims=True), (0,))
+    assert element is not None
+    assert np.isnan(element["rest"]["sum"])
+    assert np.isnan(element["value"])
+
+
 def test_a_cast_is_a_sum_of_one() -> None:
     raw = np.array([[1.0, 2.0]])
     element = sum_element(raw, raw.astype(np.float32), (0, 1))
@@ -264,6 +281,38 @@ def test_a_sum_over_nothing_is_a_sum_and_a_sum_to_nothing_has_no_element() -> No
     element = sum_element(np.ones((0, 2)), np.zeros(2), (1,))
     assert element == {"index": [1], "value": 0.0, "terms": [], "rest": None}
     assert sum_element(np.ones((3, 0)), np.ones(0), ()) is None
+
+
+# ---- on a GPU
+
+
+def test_what_is_on_a_gpu_is_explained_as_on_the_cpu() -> None:
+    x, w = leaf(np.arange(6.0).reshape(2, 3)), leaf(np.ones(3))
+    with recording(Tape()) as tape:
+        (F.split(x * w, [1], axis=1)[1] ** 2).sum().backward()
+
+    def fake(value: Any) -> Any:
+        if type(value) is tuple:
+            return tuple(map(fake, value))
+        return FakeArray(value) if isinstance(value, np.ndarray) else value
+
+    def away(line: Line) -> Line:
+        info = line.info | ({"forward": away(line.info["forward"])} if line.kind == "backward" else {})
+        return Line(line.kind, line.function, [fake(a) for a in line.arguments], line.keywords,
+                    fake(tuple(line.outputs)), info)
+
+    for line in tape.of("forward"):
+        pick = (0,) * line.outputs[0].ndim
+        assert forward_element(away(line), pick) == forward_element(line, pick)
+    for line, slot, raw in partials(tape):
+        pick = (0,) * raw.ndim
+        assert explain_backward(away(line), slot, pick) == explain_backward(line, slot, pick)
+        assert jacobian(away(line), slot) == jacobian(line, slot)
+        value = float(raw[pick])
+        assert numeric_check(away(line), slot, pick, value) == numeric_check(line, slot, pick, value)
+    for line in tape.of("sum_to"):
+        raw, contribution = line.arguments[0], line.outputs[0]
+        assert sum_element(fake(raw), fake(contribution), (0,)) == sum_element(raw, contribution, (0,))
 
 
 # ---- nothing else happens

@@ -47,7 +47,7 @@ def explain_backward(line: Line, slot: int, pick: tuple[int, ...]) -> dict[str, 
             except Exception:  # a user's formula may raise anything
                 continue
             if _adds_up(found * upstream, value, raw.dtype):
-                return _written(pick, value, found, upstream, lambda j: _place(rule, j), _gate(rule, found, pick))
+                return _written(pick, value, found, upstream, lambda j: _place(rule, j), _spoken_of(rule, found, pick))
     return None
 
 
@@ -82,7 +82,7 @@ def _place(rule: Rule, j: int) -> tuple[int, tuple[int, ...]]:
     return rule.outputs[k], index
 
 
-def _gate(rule: Rule, coefficients: Array, pick: tuple[int, ...]) -> Array:
+def _spoken_of(rule: Rule, coefficients: Array, pick: tuple[int, ...]) -> Array:
     """The terms to speak of: those with a coefficient, or without any the one at the picked place."""
     shape = rule.upstream[0].shape
     if not coefficients.any() and len(pick) == len(shape) and all(i < n for i, n in zip(pick, shape, strict=True)):
@@ -101,7 +101,8 @@ def _written(pick: Sequence[int], value: float, coefficients: Array, values: Arr
         written.append({"coefficient": float(coefficients[j]), "value": float(values[j]), "output": output,
                         "index": list(index)})
     others = products[order[TERMS:]]
-    rest = {"count": others.size, "sum": math.fsum(others.tolist())} if others.size else None
+    with np.errstate(all="ignore"):  # ∞ − ∞
+        rest = {"count": others.size, "sum": float(others.sum())} if others.size else None
     return {"index": list(pick), "value": value + 0.0, "terms": written, "rest": rest}  # −0.0 + 0.0 is 0.0
 
 
