@@ -457,6 +457,20 @@ def test_names_of_several_expressions_in_one_statement_in_a_loop_and_in_place() 
     assert results == ["Q", "2.0", "mul", "K", "Q₂", "Q₃", "Q₄", "cross_entropy", "loss", "0.12346", "half", "exp"]
 
 
+def test_a_model_s_result_is_named_once_however_often_its_layers_begin_with_the_same_op() -> None:
+    tz.manual_seed(0)
+    layers = [nn.Dense(2, 2), nn.Tanh(), nn.Dense(2, 2)]
+    model, x = nn.Sequential(*layers), leaf(np.eye(2))
+    with tz.record() as trace:
+        for _ in range(2):
+            y = model(x)
+        for layer in layers[::2]:
+            y = layer(y)
+    results = [t["name"] for t in trace.document().data["tensors"] if t["role"] == "result"]
+    assert results == ["matmul", "add", "tanh", "matmul₂", "y", "matmul₃", "add₂", "tanh₂", "matmul₄", "y₂",
+                       "matmul₅", "y₃", "matmul₆", "y₄"]
+
+
 def test_a_gradient_that_is_taken_twice_is_one_tensor() -> None:
     W = leaf([3.0, 4.0])
     with tz.record() as trace:

@@ -7,7 +7,7 @@ import linecache
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from itertools import zip_longest
+from itertools import takewhile, zip_longest
 from types import CodeType
 from typing import Any
 
@@ -52,12 +52,23 @@ def result_names(lines: Sequence[Line]) -> dict[int, tuple[str, ...]]:
     first: Line | None = None
     for line, after in zip_longest(lines, lines[1:]):
         first = first or line
-        if after is None or after.info["at"] != line.info["at"] or after.info["op"] is first.info["op"]:
+        if after is None or after.info["at"] != line.info["at"] or _begins_again(first, after):
             names = _bound_at(line.info["at"])
             if names:
                 found[id(line)] = names
             first = None
     return found
+
+
+def _begins_again(first: Line, after: Line) -> bool:
+    """Whether the place of the first op came again, in a loop: not if a model that was called there goes on to its
+    next part, which may begin with the same op."""
+    if after.info["op"] is not first.info["op"]:
+        return False
+    stacks = first.info["modules"], after.info["modules"]
+    around = [m for m, _ in takewhile(lambda pair: pair[0] is pair[1], zip(*stacks, strict=False))]
+    in_a_model = around and type(around[-1]).forward.__code__ is not after.info["at"][0]
+    return not in_a_model or stacks[0] == stacks[1]
 
 
 def _bound_at(at: tuple[CodeType, int] | None) -> tuple[str, ...]:
