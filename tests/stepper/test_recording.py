@@ -509,3 +509,12 @@ def test_a_page_has_the_language_that_was_asked_for(asked: str, monkeypatch: pyt
     monkeypatch.delenv("TINYGRAD_ZH_LANG")
     with in_language(asked):
         assert trace._repr_html_() == with_it
+
+
+def test_a_short_index_is_said_and_a_long_one_is_called_index() -> None:
+    x = leaf(np.ones((40, 40)))
+    with tz.record() as trace:
+        x[[0, 1], [2, 3]]
+        x[list(range(40)), list(range(40))]
+    constants = [t["name"] for t in trace.document().data["tensors"] if t["role"] == "constant"]
+    assert constants == ["([0, 1], [2, 3])", "index"]

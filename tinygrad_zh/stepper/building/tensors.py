@@ -121,7 +121,7 @@ class Tensors:
     def _constant(self, array: Any, role: str) -> int:
         if not hasattr(array, "dtype"):
             number = np.asarray(array) if isinstance(array, (bool, int, float)) else None
-            return self._add(number, _short(array), "constant", False)
+            return self._add(number, _short(array, role), "constant", False)
         kept = self.path(array) is not None or id(array) in self._states
         kind = "state" if kept else "input" if array.ndim else "constant"
         return self._add(array, self.names.fresh(self._name(array, role)), kind, False)
@@ -149,6 +149,10 @@ class Tensors:
         return found
 
 
-def _short(value: Any) -> str:
-    text = f"{value:.5g}" if isinstance(value, float) and not value.is_integer() else repr(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
+def _short(value: Any, role: str) -> str:
+    """A constant's name is its value, where that is short, else its role in the formula."""
+    if isinstance(value, float):
+        return f"{value:.5g}" if not value.is_integer() else repr(value)
+    if isinstance(value, tuple):
+        value = tuple(part.tolist() if hasattr(part, "tolist") else part for part in value)
+    return repr(value) if len(repr(value)) <= 40 else role
