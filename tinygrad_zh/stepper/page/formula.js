@@ -7,7 +7,8 @@ const SUB = { "₀": "0", "₁": "1", "₂": "2", "₃": "3", "₄": "4", "₅":
   "ᵢ": "i", "ⱼ": "j", "ₖ": "k", "ₙ": "n", "ₘ": "m", "ₜ": "t", "ₓ": "x", "₊": "+", "₋": "−" };
 const FUNCTIONS = new Set(["max", "min", "ln", "exp", "tanh", "sin", "cos", "sign", "softmax", "mean"]);
 const PARTIAL = /^∂([A-Z])\/∂(\p{L}\u0302?[₀-₉ᵢⱼₖ²]*)/u;
-const TOKEN = /^(?:[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]+|\d+(?:\.\d+)?|[A-Za-z]+'s|[A-Za-z]{2,}|\p{L}\u0302?|.)/u;
+const TOKEN = /^(?:[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]+|\d+(?:\.\d+)?|[A-Za-z]+(?:['-][a-z]+)+|[A-Za-z]{2,}|\p{L}\u0302?|.)/u;
+const WORD = /^(?:[A-Za-z]+(?:['-][a-z]+)+|[A-Za-z]{2,})/;
 const OPERATOR = /^[=+−·,;<>≤≥≠≈←→¬∧∨\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]/u;
 
 class Formula {
@@ -23,12 +24,12 @@ class Formula {
     while (this.rest && !closing.includes(this.rest[0])) {
       if (this.take(/^ \/ /)) {
         const below = this.factor();
-        product = [math("mfrac", null, row(bare(product)), row(bare([below])))];
+        product = [math("mfrac", null, full(bare(product)), full(bare([below])))];
       } else if (this.take(/^\s+/)) {
         if (product.length && this.rest && !this.breaksProduct()) product.push(math("mspace", { width: "0.2em" }));
       } else if (this.breaksProduct()) {
         flush();
-        done.push(this.operator());
+        done.push(this.operator(done.length === 0 || ["mo", "mtext"].includes(done.at(-1).localName)));
       } else product.push(this.factor());
     }
     flush();
@@ -42,7 +43,7 @@ class Formula {
   }
 
   breaksProduct() {
-    return OPERATOR.test(this.rest) || (/^[A-Za-z]{2,}/.test(this.rest) && !this.atFunction());
+    return OPERATOR.test(this.rest) || (WORD.test(this.rest) && !this.atFunction());
   }
 
   atFunction() {
@@ -50,12 +51,18 @@ class Formula {
     return word !== null && FUNCTIONS.has(word[0]);
   }
 
-  operator() {
+  // A sign, or the words up to the next symbol. A minus at the beginning belongs to what follows it.
+  operator(first) {
     const [word] = this.take(TOKEN);
-    if (word.length === 1) return math("mo", null, word);
+    if (word.length === 1 && !/[a-z\u4e00-\u9fff]/i.test(word)) return math("mo", word === "−" && first ? { form: "prefix" } : null, word);
     const words = [word];
-    for (let next; (next = /^\s+([A-Za-z]{2,})/.exec(this.rest)) && !FUNCTIONS.has(next[1]);) words.push(this.take(/^\s+([A-Za-z]{2,})/)[1]);
-    return math("mtext", null, `\u00a0${words.join(" ")}\u00a0`);
+    for (let next = this.nextWord(); next && !FUNCTIONS.has(next); next = this.nextWord()) words.push(this.take(/^\s+(\S+?)(?=[\s,;:)]|$)/)[1]);
+    return math("mtext", null, `\u00a0${words.join(" ")}${/^[,;:)]|^$/.test(this.rest) ? "" : "\u00a0"}`);
+  }
+
+  nextWord() {
+    const spaces = /^\s+/.exec(this.rest);
+    return spaces ? WORD.exec(this.rest.slice(spaces[0].length))?.[0] : undefined;
   }
 
   // One thing with its marks: a name, a number, a bracket, a root, a sum, a function.
@@ -70,7 +77,8 @@ class Formula {
     if (open) {
       const inner = this.sequence(")]");
       const close = this.take(/^[)\]]/);
-      const group = math("mrow", { class: "bracket" }, sign(open[0]), ...inner, sign(close ? close[0] : ""));
+      const tall = inner.some((each) => each.localName === "mfrac" || each.querySelector("mfrac, msqrt, munder"));
+      const group = math("mrow", { class: "bracket" }, sign(open[0], tall), ...inner, sign(close ? close[0] : "", tall));
       return this.marked(group);
     }
     const big = this.take(/^[ΣΠ]/);
@@ -84,6 +92,7 @@ class Formula {
     const [word] = this.take(TOKEN);
     if (word.endsWith("\u0302")) return this.marked(math("mover", { accent: "true" }, name(word[0]), sign("^")));
     if (/^[\d½]/.test(word)) return this.marked(math("mn", null, word));
+    if (FUNCTIONS.has(word) && this.rest.startsWith("(")) return math("mrow", null, math("mi", null, word), this.factor());
     if (/^\p{L}/u.test(word)) return this.marked(math("mi", word.length > 1 ? { mathvariant: "normal" } : null, word));
     return word === "|" || word === "‖" ? math("mo", { stretchy: "false" }, word) : this.marked(math("mo", null, word));
   }
@@ -111,8 +120,9 @@ class Formula {
   }
 }
 
-const sign = (text) => math("mo", { stretchy: text === "(" || text === ")" ? "true" : "false" }, text);
+const sign = (text, tall = false) => math("mo", { stretchy: String(tall) }, text);
 const name = (text) => math("mi", null, text);
+const full = (children) => math("mrow", { displaystyle: "true" }, ...children); // a fraction in a fraction stays readable
 const row = (children) => (children.length === 1 ? children[0] : math("mrow", null, ...children));
 
 // eˣⁱ is e to the power of xᵢ: in a superscript, a small index after a letter is an index of that letter.
@@ -136,11 +146,26 @@ function bare(parts) {
   return kept;
 }
 
-function formula(text, attributes) {
+// A formula may break into lines after a comma or semicolon that no bracket encloses.
+function clauses(text) {
+  let depth = 0;
+  let start = 0;
+  const done = [];
+  [...text].forEach((letter, i, letters) => {
+    depth += "([{（".includes(letter) ? 1 : ")]}）".includes(letter) ? -1 : 0;
+    if (depth === 0 && ",;，；".includes(letter) && i + 1 < letters.length) {
+      done.push(letters.slice(start, i + 1).join(""));
+      start = i + 1;
+    }
+  });
+  return [...done, [...text].slice(start).join("")].map((clause) => clause.trim());
+}
+
+function clause(text) {
   const parsed = new Formula(text);
   const parts = [];
-  while (parsed.rest) {
-    parts.push(...parsed.sequence(""));
-  }
-  return math("math", { ...attributes, "aria-label": text }, math("mrow", null, ...parts));
+  while (parsed.rest) parts.push(...parsed.sequence(""));
+  return math("math", { "aria-label": text, displaystyle: "true" }, math("mrow", null, ...parts));
 }
+
+const formula = (text) => clauses(text).map(clause);
