@@ -19,7 +19,7 @@ from tinygrad_zh.stepper.panel.view import Section, View
 Data = dict[str, Any]
 
 NARROWEST = 24
-"""An array gets at least so many cells; arrays that would get fewer stand below each other."""
+"""An array gets at least so many cells; arrays for which there are fewer stand below each other."""
 LOW = 4
 """Rows of arrays that stand below each other."""
 LARGEST = 64
@@ -57,10 +57,12 @@ class Shown(NamedTuple):
 
 def arrays(view: View, shown: Sequence[Shown], signs: Sequence[str]) -> Section:
     """Arrays with a sign between two of them: whole if they fit, or equal parts of the line, or below each other."""
-    share = (view.width - BETWEEN * len(signs)) // len(shown)
+    room = view.width - BETWEEN * len(signs)
     blocks = [each.lines(view.width) for each in shown]
-    if sum(map(widest, blocks)) + BETWEEN * len(signs) > view.width:
-        blocks = [each.lines(share) if share >= NARROWEST else each.lines(view.width, LOW) for each in shown]
+    if sum(map(widest, blocks)) > room:
+        blocks = [each.lines(max(room // len(shown), NARROWEST)) for each in shown]
+    if sum(map(widest, blocks)) > room:
+        blocks = [each.lines(view.width, LOW) for each in shown]
     return Section("", beside(blocks, signs, view.width))
 
 
