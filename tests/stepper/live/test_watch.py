@@ -19,6 +19,7 @@ from tests.stepper.live.web import Viewer, get
 from tests.train.problems import classes, everything, mlp, quietly
 from tinygrad_zh import functional as F
 from tinygrad_zh.stepper import Watch
+from tinygrad_zh.stepper.live.pace import Pace
 from tinygrad_zh.stepper.live.stream import KEPT
 from tinygrad_zh.train import Callback
 
@@ -139,6 +140,17 @@ def test_a_gradient_that_is_missing_is_no_zero(watching):
     assert "gradient/0.W" not in watch.film.curves and "weight/0.W" in watch.film.curves
 
 
+def test_every_steps_loss_is_seen_though_looks_are_rare(watching):
+    watch, losses = watching(port=None), []
+    model = mlp()
+    for step in range(500):
+        losses.append(1 / (step + 1))
+        watch.step(model, losses[-1])
+    watch._end("ended")
+    curve = watch.film.curves["loss"]
+    assert curve.steps == list(range(1, 501)) and curve.values == losses
+
+
 # ---- in a loop of one's own
 
 
@@ -221,8 +233,7 @@ def test_a_viewer_that_never_reads_does_not_hold_the_training_up(watching):
 
     def come():
         viewers.extend(Viewer(watch.url) for _ in range(3))
-        watch._telling.least = 0.0
-        watch._telling.share = 1e9  # tell at every step: far more than a socket takes up
+        watch._telling = Pace(1e9)  # tell at every step: more than a socket takes up
 
     _, history = train(watch, epochs=150, callbacks=[At(1, come)])
     assert len(history["loss"]) == 150 and watch.film.facts["state"] == "ended"
@@ -384,10 +395,10 @@ def test_the_file_is_there_from_the_first_step_and_written_again(watching, tmp_p
 
     def due():
         states.append(data_of(path)["extra"]["film"]["step"])
-        watch._writing.next = 0.0
+        watch._writing = Pace(1e9)
 
     train(watch, callbacks=[At(1, due), At(3, due), At(5, due)])
-    assert states == [0, 1, 3]
+    assert states == [0, 2, 4]  # as often as its share of the time allows: here always
     assert data_of(path)["extra"]["film"]["step"] == 12
 
 

@@ -27,10 +27,11 @@ class Curve:
         if self.steps and self.steps[-1] == step:
             self.values[-1] = value
             return
-        self._settle()
+        if self.width > 1:
+            self._settle()
         self.steps.append(step)
         self.values.append(value)
-        while len(self.steps) > self.limit:
+        if len(self.steps) > self.limit:
             self._widen()
 
     def _settle(self) -> None:

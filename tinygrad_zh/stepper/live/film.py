@@ -15,12 +15,10 @@ from __future__ import annotations
 
 import json
 import math
+from bisect import bisect_left
 from typing import Any
 
 from tinygrad_zh.stepper.live.curve import Curve
-
-RECENT = 64
-"""Points of one curve in one message: what a screen can show of a moment."""
 
 
 class Film:
@@ -30,14 +28,16 @@ class Film:
         self.facts: dict[str, Any] = {"schema": "tinygrad_zh.live/1", "title": title, "state": state, "why": None,
                                       "step": 0, "epoch": 0, "seconds": 0.0, "parameters": [], "activations": []}
         self.curves: dict[str, Curve] = {}
-        self.recent: dict[str, Curve] = {}
+        self.told: dict[str, int] = {}
         self.first: dict[str, Any] = {}
         self.now: dict[str, Any] = {}
 
     def add(self, curve: str, step: int, value: float) -> None:
         """A point of a curve."""
-        self.curves.setdefault(curve, Curve()).add(step, value)
-        self.recent.setdefault(curve, Curve(RECENT)).add(step, value)
+        known = self.curves.get(curve)
+        if known is None:
+            known = self.curves[curve] = Curve()
+        known.add(step, value)
 
     def strip(self, name: str, drawn: Any) -> None:
         """A histogram or a row of cells: the first and the latest are kept."""
@@ -46,16 +46,17 @@ class Film:
 
     def whole(self) -> dict[str, Any]:
         """Everything, for who comes now."""
-        return {**self.facts, "curves": _points(self.curves), "first": dict(self.first), "now": dict(self.now)}
+        curves = {name: [list(curve.steps), list(curve.values)] for name, curve in self.curves.items()}
+        return {**self.facts, "curves": curves, "first": dict(self.first), "now": dict(self.now)}
 
     def news(self) -> dict[str, Any]:
-        """What is new since the last news."""
-        recent, self.recent = self.recent, {}
-        return {**self.facts, "curves": _points(recent), "now": dict(self.now)}
-
-
-def _points(curves: dict[str, Curve]) -> dict[str, Any]:
-    return {name: [list(curve.steps), list(curve.values)] for name, curve in curves.items()}
+        """What is new since the last news: of each curve the points from the last one told on, which may be another."""
+        curves = {}
+        for name, curve in self.curves.items():
+            start = bisect_left(curve.steps, self.told.get(name, 0))
+            curves[name] = [curve.steps[start:], curve.values[start:]]
+            self.told[name] = curve.steps[-1]
+        return {**self.facts, "curves": curves, "now": dict(self.now)}
 
 
 def encoded(data: Any) -> str:

@@ -5,32 +5,41 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
-Clock = Callable[[], float]
+
+class Moment(NamedTuple):
+    """Seconds that this thread has worked, and seconds that have passed."""
+
+    work: float
+    clock: float
+
+    @classmethod
+    def now(cls) -> Moment:
+        return cls(time.thread_time(), time.perf_counter())
 
 
 class Pace:
-    """After a look that cost c seconds, the next is due c / share seconds later. 中文：观察的节奏。
+    """After a look that took c seconds of this thread's work, the next is due after c / share more. 中文：观察的节奏。
 
-    So looking takes at most this share of the time, on a slow machine and on a fast one, whatever the network. The
-    cost is this thread's own work: a look that another program interrupts costs no more than one that is let alone.
-    least: seconds from one look to the next, at least.
+    So looking takes at most this share of the work, on a slow machine and on a fast one, whatever the network, and
+    whatever other programs do meanwhile. least: seconds that pass from one look to the next, at least.
     """
 
-    def __init__(self, share: float, least: float = 0.0, clock: Clock = time.perf_counter,
-                 work: Clock = time.thread_time) -> None:
-        self.share, self.least, self.clock, self.work = share, least, clock, work
-        self.next = -float("inf")
+    def __init__(self, share: float, least: float = 0.0, now: Callable[[], Moment] = Moment.now) -> None:
+        self.share, self.least, self.now = share, least, now
+        self.next = Moment(-float("inf"), -float("inf"))
 
-    def due(self) -> bool:
-        return self.clock() >= self.next
+    def due(self, now: Moment) -> bool:
+        return now.work >= self.next.work and now.clock >= self.next.clock
 
     @contextmanager
     def look(self) -> Iterator[None]:
         """The block is the look."""
-        began = self.work()
+        began = self.now()
         try:
             yield
         finally:
-            cost = self.work() - began
-            self.next = max(self.next, self.clock()) + max(cost / self.share, self.least)
+            ended = self.now()
+            cost = ended.work - began.work
+            self.next = Moment(max(self.next.work, ended.work) + cost / self.share, ended.clock + self.least)

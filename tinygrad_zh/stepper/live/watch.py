@@ -6,8 +6,7 @@ import json
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
@@ -22,7 +21,7 @@ from tinygrad_zh.i18n import text
 from tinygrad_zh.nn import Module
 from tinygrad_zh.stepper.live.film import Film, encoded
 from tinygrad_zh.stepper.live.measure import Array, activations, histogram, norm
-from tinygrad_zh.stepper.live.pace import Pace
+from tinygrad_zh.stepper.live.pace import Moment, Pace
 from tinygrad_zh.stepper.live.probe import Probe
 from tinygrad_zh.stepper.live.stream import Stream
 from tinygrad_zh.stepper.recording import Trace
@@ -34,10 +33,13 @@ if TYPE_CHECKING:
     from tinygrad_zh.train import Run
 
 SAMPLES = 32
+BLINK = 0.002
+"""Seconds between looking around: to ask after every step what is due would cost a tiny network more than the looks."""
 KEEPING = 0.98
 """Of the running average of the loss, what a step leaves: it looks back about 50 steps."""
-MEASURING, PROBING, TELLING, WRITING = 0.02, 0.015, 0.01, 0.005
-"""Shares of the training's time: 5 % together."""
+MEASURING, PROBING, TELLING, WRITING = 0.01, 0.0075, 0.005, 0.0025
+"""Shares of the training's time: 2.5 % together, so that with what each step notes, and with caches that are cold after
+a look, watching takes less than 5 % (benchmarks/live.py)."""
 
 
 class Watch(Callback):
@@ -91,6 +93,7 @@ class Watch(Callback):
         self.step(run.model, run.value)
 
     def on_epoch(self, run: Run) -> None:
+        self._note()
         with self.stream.changed:
             for name, values in run.history.items():
                 if "/" not in name:
@@ -102,7 +105,7 @@ class Watch(Callback):
 
     def on_error(self, run: Run, error: BaseException) -> None:
         if not math.isfinite(run.value):
-            self._loss(run.value)
+            self._losses.append(run.value)  # of a step that was not taken
         self._failed(error)
 
     # ---- in a loop of one's own
@@ -120,21 +123,25 @@ class Watch(Callback):
         """One step of training: after the backward, before the update. loss: this step's, one number."""
         if self.film.facts["state"] != "running":
             self._begin(model, self.probe)
-        self._loss(float(loss.array.item() if isinstance(loss, Tensor) else loss))
-        with self._harmless(), np.errstate(all="ignore"):
-            self._updates(model)
-            if self._due(self._measuring):
-                with self._measuring.look():
-                    self._measure(model)
-            if self._due(self._probing):
-                with self._probing.look():
-                    self._look_inside(model)
-            if self._telling.due():
-                with self._telling.look():
-                    self._tell()
-            if self.path is not None and self._writing.due():
-                with self._writing.look():
-                    self._write()
+        self._losses.append(float(loss.array.item() if isinstance(loss, Tensor) else loss))
+        if self._before or self.every is not None or time.perf_counter() >= self._wake:
+            self._look_around(model)
+
+    def _look_around(self, model: Module) -> None:
+        """Whatever is due."""
+        self._note()
+        now = Moment.now()
+        if self._before:
+            self._look(self._measuring, self._updates, model)
+        if self._due(self._measuring, now):
+            self._look(self._measuring, self._measure, model)
+        if self._due(self._probing, now):
+            self._look(self._probing, self._look_inside, model)
+        if self._telling.due(now):
+            self._look(self._telling, self._tell)
+        if self.path is not None and self._writing.due(now):
+            self._look(self._writing, self._write)
+        self._wake = time.perf_counter() + BLINK
 
     @property
     def url(self) -> str | None:
@@ -154,7 +161,9 @@ class Watch(Callback):
         self._model, self._probe = model, probe
         self._measuring, self._probing = Pace(MEASURING), Pace(PROBING)
         self._telling, self._writing = Pace(TELLING, least=0.25), Pace(WRITING, least=10.0)
+        self._losses: list[float] = []
         self._average, self._finite = 0.0, 0
+        self._wake = 0.0
         self._before: dict[str, Array] = {}
         self._paths = {id(module): path for path, module in model.named_modules()}
         self._began = time.perf_counter()
@@ -187,19 +196,32 @@ class Watch(Callback):
 
             webbrowser.open(self.server.url)
 
-    def _loss(self, value: float) -> None:
+    def _note(self) -> None:
+        """The losses of the steps since the last time, and their running average."""
+        losses, self._losses = self._losses, []
+        facts = self.film.facts
         with self.stream.changed:
-            facts = self.film.facts
-            facts["step"] += 1
+            for step, value in enumerate(losses, facts["step"] + 1):
+                self.film.add("loss", step, value)
+                if math.isfinite(value):
+                    self._finite += 1
+                    self._average += (value - self._average) * max(1 - KEEPING, 1 / self._finite)
+            facts["step"] += len(losses)
             facts["seconds"] = time.perf_counter() - self._began
-            self.film.add("loss", facts["step"], value)
-            if math.isfinite(value):
-                self._finite += 1
-                self._average += (value - self._average) * max(1 - KEEPING, 1 / self._finite)
+            if self._finite:
                 self.film.add("average", facts["step"], self._average)
 
-    def _due(self, pace: Pace) -> bool:
-        return pace.due() if self.every is None else (self.film.facts["step"] - 1) % self.every == 0
+    def _due(self, pace: Pace, now: Moment) -> bool:
+        return pace.due(now) if self.every is None else (self.film.facts["step"] - 1) % self.every == 0
+
+    def _look(self, pace: Pace, look: Callable[..., Any], *arguments: Any) -> None:
+        """Hours of training do not end because watching them went wrong."""
+        try:
+            with pace.look(), np.errstate(all="ignore"):
+                look(*arguments)
+        except Exception as error:
+            warnings.warn(f"watching went wrong, training goes on: {type(error).__name__}: {error}", RuntimeWarning,
+                          stacklevel=3)
 
     def _measure(self, model: Module) -> None:
         """Norms and histograms of each parameter and its gradient."""
@@ -216,18 +238,15 @@ class Watch(Callback):
                     self.film.strip(f"{strip}/{name}", counts)
 
     def _updates(self, model: Module) -> None:
-        """‖ΔW‖ / ‖W‖ of the step before, if that one was measured: a parameter's arrays never change, so the old one
-        is still what it was."""
-        if not self._before:
-            return
-        with self._measuring.look():
-            for name, p in model.named_parameters():
-                before = self._before.get(name)
-                if before is not None and (size := norm(before)):
-                    ratio = norm(move(p.array, "cpu") - before) / size
-                    with self.stream.changed:
-                        self.film.add(f"update/{name}", self.film.facts["step"] - 1, ratio)
-            self._before = {}
+        """‖ΔW‖ / ‖W‖ of the step before, which was measured: a parameter's arrays never change, so the old one is still
+        what it was."""
+        measured, self._before = self._before, {}
+        for name, p in model.named_parameters():
+            before = measured.get(name)
+            if before is not None and (size := norm(before)):
+                ratio = norm(move(p.array, "cpu") - before) / size
+                with self.stream.changed:
+                    self.film.add(f"update/{name}", self.film.facts["step"] - 1, ratio)
 
     def _look_inside(self, model: Module) -> Exception | None:
         """Run the probe, note what its activations do, and keep it for whoever wants to step through it."""
@@ -259,26 +278,19 @@ class Watch(Callback):
 
     def _end(self, state: str, why: str | None = None) -> None:
         """The last look, and the last word to every viewer: with it their pages need nothing more from here."""
-        with self._harmless(), np.errstate(all="ignore"):
-            if self._model is not None:
-                self._look_inside(self._model)
-            self.film.facts |= {"state": state, "why": why}
-            if self.path is not None:
-                self._write()
-            if self.server is not None:
-                self._tell()
-                self.stream.tell("documents", self._json())
-                self.stream.settle(seconds=1.0)
+        self._note()
+        self._look(self._probing, self._look_inside, self._model)
+        self.film.facts |= {"state": state, "why": why}
+        if self.path is not None:
+            self._look(self._writing, self._write)
+        if self.server is not None:
+            self._look(self._telling, self._last_word)
         self._model = None
 
-    @contextmanager
-    def _harmless(self) -> Iterator[None]:
-        """Hours of training do not end because watching them went wrong."""
-        try:
-            yield
-        except Exception as error:
-            warnings.warn(f"watching went wrong, training goes on: {type(error).__name__}: {error}", RuntimeWarning,
-                          stacklevel=3)
+    def _last_word(self) -> None:
+        self._tell()
+        self.stream.tell("documents", self._json())
+        self.stream.settle(seconds=1.0)
 
     # ---- what is served and written
 
