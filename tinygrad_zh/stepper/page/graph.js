@@ -2,6 +2,7 @@
 // step; only a changed outline is laid out again.
 const NODE = 46; // height
 const MARGIN = 16;
+const LONGEST = 28; // letters of a name; the end tells names apart
 const SMALLEST = 0.72; // scale at which the letters can still be read
 const OVERLAYS = ["gradient", "value", "error", "time", "shape"];
 
@@ -178,11 +179,13 @@ function label(trace, item, k, overlay) {
     const module = trace.modules[item.module];
     first = `${module.path || module.kind}${item.count ? ` × ${item.count}` : ""} ▸`;
   } else first = `⋯ ${t("stepper.page.ops", { count: item.ops.length })}`;
+  const whole = first;
+  if (first.length > LONGEST) first = `…${first.slice(1 - LONGEST)}`;
   const numbers = tensor === undefined || item.kind === "stub" ? "" : overlayText(trace, item, tensor, gradient, k, overlay);
   const shape = tensor === undefined || item.kind === "stub" ? "" : shapeText(trace.tensors[tensor].shape);
   const second = item.kind === "module" && overlay === "shape" ? t("stepper.page.ops", { count: item.ops.length }) : [shape, numbers].filter(Boolean).join("  ");
   const kind = item.kind === "module" ? trace.modules[item.module].kind : t(`stepper.page.node_${item.kind}`);
-  const said = [`${item.kind === "op" ? trace.ops[item.op].name : ""} ${first.replace("▸", "")} ${kind}`.trim(), shape, run ? "" : t("stepper.page.not_run"),
+  const said = [`${item.kind === "op" ? trace.ops[item.op].name : ""} ${whole.replace("▸", "")} ${kind}`.trim(), shape, run ? "" : t("stepper.page.not_run"),
     gradient ? t("stepper.page.has_gradient", { norm: number(norm(gradient)) }) : t("stepper.page.no_gradient_yet")];
   // The width of what may stand there at any step, so that nothing moves when a gradient arrives.
   const letters = Math.max(textWidth(first), textWidth(shape) + (item.kind === "stub" ? 0 : 12 * 6.7));

@@ -54,7 +54,7 @@ function cell(value, flat, largest, isPicked, pickable, digits) {
   const weight = odd ? 0 : Math.round((55 * Math.abs(value)) / largest);
   return h("td", {
     class: [odd ? "odd" : value < 0 ? "negative" : "positive", isPicked && "picked"].filter(Boolean).join(" "),
-    "data-flat": flat, style: `--weight:${weight}%`,
+    "data-flat": flat, title: String(value), style: `--weight:${weight}%`,
     ...(pickable && isPicked ? { tabindex: 0, "aria-current": "true", "data-focus": "cell" } : {}),
   }, number(value, digits));
 }

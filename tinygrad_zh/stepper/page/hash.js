@@ -25,9 +25,10 @@ function writeHash() {
 }
 
 async function copyLink() {
-  const framed = location.protocol === "about:";
+  const framed = location.protocol === "about:"; // in a notebook: no address of its own, and no clipboard
   const link = framed ? hashOf() : location.href.split("#")[0] + hashOf();
   try {
+    if (framed) throw new Error("no clipboard");
     await navigator.clipboard.writeText(link);
     toast(t("stepper.page.copied", { link }));
   } catch {
