@@ -37,7 +37,7 @@ class Screen:
     def __init__(self, tab: Any) -> None:
         self.tab = tab
         self.mistakes: list[str] = []
-        tab.set_default_timeout(5000)
+        tab.set_default_timeout(20_000)
         tab.on("pageerror", lambda error: self.mistakes.append(f"error: {error}"))
         tab.on("console", lambda line: line.type in ("error", "warning") and self.mistakes.append(line.text))
         tab.on("request", lambda request: self._requested(request.url))
@@ -77,9 +77,18 @@ class Screen:
 
     def walk(self, keys: Sequence[str]) -> list[str]:
         """Press one key after the other, without waiting for a frame: what could be read after each."""
-        return self.tab.evaluate("""keys => keys.map(key => {
-            document.activeElement.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true}));
-            return document.body.innerText; })""", keys)
+        return self.tab.evaluate(f"keys => {{ {TYPE} return keys.map(key => {{ type(key); {READ} }}); }}", keys)
+
+    def jumps(self, moves: Sequence[tuple[int, str]]) -> list[int]:
+        """Where each key leads from its step, without waiting for a frame."""
+        return self.tab.evaluate(f"""moves => {{ {TYPE}
+            const scrubber = document.querySelector("[data-testid=scrubber]"), {{dataset}} = document.body;
+            return moves.map(([step, key]) => {{
+                scrubber.value = step;
+                scrubber.dispatchEvent(new Event("input", {{bubbles: true}}));
+                if (dataset.step !== String(step)) throw new Error(`the scrubber did not go to ${{step}}`);
+                type(key);
+                return Number(dataset.step); }}); }}""", moves)
 
     # ---- reading
 
@@ -98,9 +107,11 @@ class Screen:
     def text(self, name: str) -> str:
         return self.tab.get_by_test_id(name).inner_text() if self.shown(name) else ""
 
-    def texts(self, names: Sequence[str] = REGIONS) -> dict[str, str]:
+    def texts(self) -> dict[str, str]:
         """All that can be read on the screen, by region."""
-        return {name: self.text(name) for name in names}
+        return self.tab.evaluate("""names => Object.fromEntries(names.map(name => {
+            const region = document.querySelector(`[data-testid=${name}]`);
+            return [name, region?.checkVisibility() ? region.innerText : ""]; }))""", REGIONS)
 
     def state(self) -> str:
         """Whatever a key could change, as one number: the page's elements, the focus, the address."""
@@ -149,6 +160,9 @@ class Screen:
             cell => [cell.closest("table").dataset.of, Number(cell.dataset.flat)])""")))
 
 
+TYPE = """const type = key => document.activeElement.dispatchEvent(new KeyboardEvent("keydown",
+    {key: key.replace("Shift+", ""), shiftKey: key.startsWith("Shift+"), bubbles: true}));"""
+READ = "return document.body.innerText;"
 GRIDS = """() => [...document.querySelectorAll("table[data-of]")].filter(table => table.checkVisibility()).map(
     table => [table.dataset.of, [...table.querySelectorAll("td[data-flat]")].map(
         cell => [cell.dataset.flat, cell.innerText])])"""

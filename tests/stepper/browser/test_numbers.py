@@ -131,8 +131,8 @@ def _sums(screen):
 
 def test_another_cell_is_written_out_when_it_is_picked(show, saved, traces):
     document = traces("mlp").document()
-    step, columns = next((i, document.data["arrays"][s["raw"]]["shape"][1]) for i, s in enumerate(document.steps)
-                         if s["phase"] == "backward" and len(document.data["arrays"][s["raw"]]["shape"]) == 2)
+    step = next(i for i, s in enumerate(document.steps) if s["phase"] == "backward" and len(s["element"]["terms"]) > 2)
+    columns = document.data["arrays"][document.steps[step]["raw"]]["shape"][1]
     screen = show(saved("mlp"), anchor=f"#step={step}&pick=0,0")
     assert screen.picked == 0
     for key, place in (("j", columns), ("l", columns + 1), ("k", 1), ("h", 0)):
