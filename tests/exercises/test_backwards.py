@@ -109,6 +109,12 @@ def test_a_gradient_has_another_shape_than_its_transpose():
             assert len(shape) < 2 or shape[0] != shape[1]
 
 
+def test_gather_takes_a_row_twice_and_another_never():
+    given = EXERCISES["gather"].inputs
+    rows = given["i"].tolist()
+    assert len(set(rows)) < len(rows) and set(rows) < set(range(len(given["x"])))
+
+
 def test_an_unknown_exercise_names_close_ones():
     assert missing_backward("Matmul-A").name == "matmul_a"
     with in_language("en"), pytest.raises(ValueError, match="no exercise sigmoidd; close ones: sigmoid"):

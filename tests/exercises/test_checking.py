@@ -52,6 +52,7 @@ HOSTILE = [
     (lambda dy, z: dy, "✗", "backward asks for z, and there is only dy, x, y", "backward 要用 z，而这里只有 dy, x, y"),
     (lambda grad, x, out: grad, "✗", "backward asks for grad, out,", "backward 要用 grad, out，"),
     (lambda *everything: 0, "✗", "backward asks for *everything", "backward 要用 *everything"),
+    (lambda *dy: 0, "✗", "backward asks for *dy", "backward 要用 *dy"),
     (lambda dy, **rest: 0, "✗", "backward asks for **rest", "backward 要用 **rest"),
     (dividing, "✗", "line 32 raises ZeroDivisionError: division by zero",
      "第 32 行抛出 ZeroDivisionError：division by zero"),
@@ -158,10 +159,30 @@ def test_a_notebook_shows_the_same_as_a_table():
         wrong = SIGMOID.check(lambda dy, y: dy * y)
         html = wrong._repr_html_()
     assert "缺少因子 1 − y" in html and html.count("<tr>") == 13 and html.count("✗") == 13
-    with in_language("en"):
-        assert "<b>● sigmoid</b>" in SIGMOID.check(SIGMOID.answer)._repr_html_()
-        raised = SIGMOID.check(lambda dy, y: "<script>" + dy)
-    assert "<script>" not in raised._repr_html_()
+    assert "<b>● sigmoid</b>" in SIGMOID.check(SIGMOID.answer)._repr_html_()
+
+
+def test_what_an_answer_says_is_no_markup():
+    def raising(dy, y):
+        raise ValueError("<script>")
+
+    html = SIGMOID.check(raising)._repr_html_()
+    assert "&lt;script&gt;" in html and "<script>" not in html
+
+
+def test_only_the_first_wrong_gradient_is_shown_in_numbers():
+    shown = str(PRODUCT.check(lambda dy, a, b: (dy * a, (dy * b).sum(axis=0))))
+    assert len([line for line in shown.splitlines() if line.startswith("  [")]) == 12 and "∂L/∂b [" not in shown
+
+
+def test_where_y_is_a_number_so_is_dy():
+    seen = []
+
+    def looking(dy, x):
+        seen.append(np.shape(dy))
+        return dy * np.ones(x.shape) / x.size
+
+    assert missing_backward("mean").check(looking) and set(seen) == {()}
 
 
 def test_after_a_right_answer_comes_the_next_exercise():
