@@ -80,7 +80,7 @@ def test_what_is_not_a_term_is_not_found():
     [
         ("上游梯度乘以局部雅可比矩阵", [("upstream_gradient", "上游梯度"), ("local_jacobian", "局部雅可比矩阵")]),
         ("The Gradient of a leaf tensor", [("gradient", "Gradient"), ("leaf", "leaf tensor")]),
-        ("shape (2, 3), reshaped; my_shape", [("shape", "shape")]),
+        ("shape (2, 3), reshaped; my_shape, shapely, shape_of", [("shape", "shape")]),
         ("轮到第一批样本", []),
         ("softmax之后", [("softmax", "softmax")]),
         ("", []),

@@ -111,6 +111,7 @@ def test_the_number_is_hidden_wherever_it_stands(predicting, traces):
     for of, cells in screen.grids().items():
         assert ("?" in cells.values()) == (of in ("target", "this", "after"))
     assert screen.text("check") == "" and "?" not in screen.text("upstream")
+    assert "contribution ∂L/∂" in screen.text("predictor")
     assert screen.tab.get_by_test_id("predict").get_attribute("aria-pressed") == "true"
 
 
@@ -127,12 +128,12 @@ def test_typing_a_number_is_no_key_of_the_stepper(predicting, traces):
 def test_three_digits_are_right_and_two_are_not(predicting, traces):
     screen, value = predicting("mlp", backward_step(traces, "mlp", "MatMul"))
     answer(screen, f"{value * 1.02:.6g}")
-    assert "✗ Not yet" in screen.text("score") and "So far 0 right in 1 answers." in screen.text("score")
+    assert "✗ Not yet" in screen.text("score") and "Right so far: 0 of 1." in screen.text("score")
     assert screen.element().value == "?"
     answer(screen, "a half")
-    assert "a half is no number" in screen.text("score") and "in 1 answers" in screen.text("score")
+    assert "a half is no number" in screen.text("score") and "0 of 1." in screen.text("score")
     answer(screen, f"{value:.3g}".replace("-", "−"))
-    assert "● Right" in screen.text("score") and "So far 1 right in 2 answers." in screen.text("score")
+    assert "● Right" in screen.text("score") and "Right so far: 1 of 2." in screen.text("score")
     assert "?" not in screen.element().value and screen.text("check") != ""
     assert not screen.shown("guess")
     screen.press("ArrowRight")
@@ -161,7 +162,7 @@ def test_a_number_can_be_shown_without_an_answer(predicting, traces):
     screen, value = predicting("mlp", backward_step(traces, "mlp", "MatMul"))
     screen.tab.get_by_test_id("reveal").click()
     assert f"It is {value:.3g}"[:9].replace("-", "−") in screen.text("score")
-    assert "So far" not in screen.text("score") and "?" not in screen.element().value
+    assert "so far" not in screen.text("score") and "?" not in screen.element().value
 
 
 def test_a_step_without_a_number_says_so_and_the_button_ends_it(predicting, traces):

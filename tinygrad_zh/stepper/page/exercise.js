@@ -66,12 +66,13 @@ function predicted(trace, k, picked) {
   return typeof value === "number" ? value : null;
 }
 
-// A value where values are computed, a gradient where gradients are.
+// A value where values are computed; a gradient, or one contribution to it, where gradients are.
 function nameOfTarget(trace, k) {
   const step = trace.steps[k];
   if (step.phase === "forward") return trace.tensorName(trace.ops[step.op].outputs[0]);
   const name = typeof step.tensor === "number" ? trace.tensorName(step.tensor) : "";
-  return trace.group(k) === "update" ? name : `∂L/∂${name}`;
+  if (trace.group(k) === "update") return name;
+  return step.contribution !== undefined || step.phase === "backward" ? `${t("stepper.panel.contribution")} ∂L/∂${name}` : `∂L/∂${name}`;
 }
 
 function togglePrediction() {
