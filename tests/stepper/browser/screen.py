@@ -115,12 +115,16 @@ class Screen:
 
     def state(self) -> str:
         """Whatever a key could change, as one number: the page's elements, the focus, the address."""
-        return self.tab.evaluate("""async () => {
-            const shown = [...document.body.children].filter(x => x.localName !== "script").map(x => x.outerHTML);
-            const all = [...shown, ...Object.values(document.body.dataset), document.activeElement.outerHTML,
-                document.body.className, document.documentElement.lang, location.hash].join();
-            const digest = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(all));
-            return [...new Uint8Array(digest)].map(byte => byte.toString(16)).join(""); }""")
+        return self.tab.evaluate(STATE)
+
+    def becomes_other_than(self, before: str) -> bool:
+        """Whether the state changes: at once, or soon, as when the clipboard has answered."""
+        return self.tab.evaluate(f"""async before => {{
+            for (const end = performance.now() + 2000; performance.now() < end;) {{
+                if (await ({STATE})() !== before) return true;
+                await new Promise(requestAnimationFrame);
+            }}
+            return false; }}""", before)
 
     def drawn(self) -> list[str]:
         """The nodes of the graph."""
@@ -162,6 +166,12 @@ class Screen:
 
 TYPE = """const type = key => document.activeElement.dispatchEvent(new KeyboardEvent("keydown",
     {key: key.replace("Shift+", ""), shiftKey: key.startsWith("Shift+"), bubbles: true}));"""
+STATE = """async () => {
+    const shown = [...document.body.children].filter(x => x.localName !== "script").map(x => x.outerHTML);
+    const all = [...shown, ...Object.values(document.body.dataset), document.activeElement.outerHTML,
+        document.body.className, document.documentElement.lang, location.hash].join();
+    const digest = await crypto.subtle.digest("SHA-1", new TextEncoder().encode(all));
+    return [...new Uint8Array(digest)].map(byte => byte.toString(16)).join(""); }"""
 READ = "return document.body.innerText;"
 GRIDS = """() => [...document.querySelectorAll("table[data-of]")].filter(table => table.checkVisibility()).map(
     table => [table.dataset.of, [...table.querySelectorAll("td[data-flat]")].map(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+import tinygrad_zh as tz
+from tests.stepper import samples
+
 
 @pytest.mark.parametrize("sample", ["mlp30", "blocks250", "flat999"])
 def test_at_most_sixty_nodes_are_drawn(show, saved, traces, sample):
@@ -13,6 +16,17 @@ def test_at_most_sixty_nodes_are_drawn(show, saved, traces, sample):
         screen.to(step)
         assert 2 <= screen.tab.locator(".node").count() <= 60, step
         assert screen.tab.locator(".node.current").count() == 1, step
+
+
+def test_a_long_chain_without_modules_shows_the_neighbourhood(show, tmp_path):
+    with tz.record(title="chain") as trace:
+        samples.flat(90)
+    trace.save_html(tmp_path / "chain.html")
+    screen = show(tmp_path / "chain.html")
+    for step in (0, 45, 100):
+        screen.to(step)
+        assert 10 <= screen.tab.locator(".node").count() <= 60
+        assert screen.tab.locator(".node.current").count() == 1
 
 
 def test_a_folded_block_opens_and_closes(show, saved):

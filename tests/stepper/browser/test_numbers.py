@@ -147,11 +147,17 @@ def test_another_cell_is_written_out_when_it_is_picked(show, saved, traces):
 
 def test_the_cells_that_an_element_is_made_of_are_lit(show, saved, traces):
     document = traces("mlp").document()
-    step = next(i for i, s in enumerate(document.steps) if s["phase"] == "backward" and len(s["element"]["terms"]) > 1)
+    step = next(i for i, s in enumerate(document.steps)
+                if s["phase"] == "backward" and len(s["element"]["terms"]) > 1 and s["element"]["index"][0])
     element = document.steps[step]["element"]
     shape = document.data["arrays"][document.steps[step]["upstream"][0]]["shape"]
     screen = show(saved("mlp"), anchor=f"#step={step}")
-    assert screen.lit() == {("upstream0", int(np.ravel_multi_index(t["index"], shape))) for t in element["terms"]}
+    made_of = {("upstream0", int(np.ravel_multi_index(t["index"], shape))) for t in element["terms"]}
+    assert screen.lit() == made_of
+    screen.tab.locator("table[data-of=target] td[data-flat='0']").hover()
+    assert screen.lit() != made_of
+    screen.tab.get_by_test_id("headline").hover()
+    assert screen.lit() == made_of
 
 
 def test_a_gradient_that_is_not_there_is_a_dash(show, saved, traces):
