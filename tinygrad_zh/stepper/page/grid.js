@@ -9,7 +9,7 @@ function windowOf(array, picked) {
   if (array.window) {
     const column = array.origin.at(-1) ?? 0;
     const row = flatten(array.shape.slice(0, -1), array.origin.slice(0, -1));
-    return { row, column, rows: array.window.length > 1 ? array.window[0] : 1, columns: array.window.at(-1) };
+    return { row, column, rows: array.window.at(-2) ?? 1, columns: array.window.at(-1) };
   }
   const flat = picked ? flatten(array.shape, picked) : 0;
   const start = (at, size, shown) => Math.max(0, Math.min(at - shown / 2, size - shown));
