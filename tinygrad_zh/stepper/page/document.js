@@ -16,12 +16,7 @@ class Trace {
       if (gradient && step.tensor !== undefined && after !== undefined) this.accumulated[step.tensor].push([k, after]);
     });
     this.inGraph = this.ops.map((_, op) => this.stepsOf[op].some((k) => this.steps[k].phase !== "update"));
-    this.spans = this.modules.map(() => [Infinity, -1]); // first and last op of each module's call
-    this.ops.forEach((op, o) => {
-      for (const m of this.inGraph[o] ? this.ancestors(op.module) : []) {
-        this.spans[m] = [Math.min(this.spans[m][0], o), Math.max(this.spans[m][1], o)];
-      }
-    });
+    this.size = this.inGraph.filter(Boolean).length;
   }
 
   group(k) {

@@ -17,7 +17,8 @@ class Graph {
     this.expandButton = h("button", { type: "button", onclick: () => act("expand_all"), "aria-keyshortcuts": "Shift+E" });
     this.scroller = h("div", { class: "scroller" }, this.svg);
     container.replaceChildren(h("div", { class: "tools" }, this.overlayButton, this.expandButton), this.scroller);
-    new ResizeObserver(() => this.fit()).observe(this.scroller);
+    this.room = { width: 0, height: 0 }; // asked for when it changes, not at every step
+    new ResizeObserver(() => this.measure()).observe(this.scroller);
     this.drawn = new Map();
     this.shape = null;
     this.nodes.addEventListener("click", (event) => this.press(event.target.closest(".node")));
@@ -39,7 +40,8 @@ class Graph {
     const current = currentItem(trace, k, items, itemOf);
     for (const item of items) this.paint(trace, item, k, item.id === current);
     this.paintEdges(trace, k, current);
-    this.show(current);
+    this.current = current;
+    if (this.room.width) this.show(current);
     if (focused) this.drawn.get(current)?.focus({ preventScroll: true });
   }
 
@@ -69,11 +71,17 @@ class Graph {
     this.boxes.replaceChildren(...frames.map((frame) => frame.element));
   }
 
+  measure() {
+    this.room = { width: this.scroller.clientWidth, height: this.scroller.clientHeight };
+    this.fit();
+    if (this.current) this.show(this.current);
+  }
+
   // A little smaller where that shows the whole graph, or its whole width; else it scrolls.
   fit() {
     if (!this.plan) return;
-    const wide = this.scroller.clientWidth / this.width;
-    const whole = Math.min(wide, this.scroller.clientHeight / this.height);
+    const wide = this.room.width / this.width;
+    const whole = Math.min(wide, this.room.height / this.height);
     this.scale = Math.max(SMALLEST, Math.min(1, whole >= SMALLEST ? whole : wide));
     Object.assign(this.svg.style, { width: `${this.width * this.scale}px`, height: `${this.height * this.scale}px` });
   }
@@ -110,8 +118,8 @@ class Graph {
     const { scroller } = this;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     scroller.scrollTo({
-      top: (node.y + NODE / 2 - this.top) * this.scale - scroller.clientHeight / 2,
-      left: (node.x - this.left) * this.scale - scroller.clientWidth / 2,
+      top: (node.y + NODE / 2 - this.top) * this.scale - this.room.height / 2,
+      left: (node.x - this.left) * this.scale - this.room.width / 2,
       behavior: calm || !this.shown ? "instant" : "smooth",
     });
     this.shown = true;

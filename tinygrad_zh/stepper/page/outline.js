@@ -26,7 +26,7 @@ function outline(trace, k, view) {
 
 // What the reader chose for this module, what was chosen for all, or what the size of the graph and the step suggest.
 const isOpen = (trace, module, current, view) => view.open.get(module) ?? (allOpen(trace, view) || (view.everything === null && current.has(module)));
-const allOpen = (trace, view) => view.everything ?? trace.inGraph.filter(Boolean).length <= SMALL;
+const allOpen = (trace, view) => view.everything ?? trace.size <= SMALL;
 
 // Each op by itself, or within the outermost module that is closed.
 function closed(trace, open) {

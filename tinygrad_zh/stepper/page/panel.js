@@ -3,7 +3,7 @@ const VIEWS = {
   forward(trace, step, picked) {
     const op = trace.ops[step.op];
     const inputs = op.inputs.map((tensor, slot) => grid(trace.array(trace.tensors[tensor].value), {
-      label: `${letterOf(op, slot)} = ${trace.tensorName(tensor)}`, of: `input${slot}`,
+      label: `${letters(trace, op).inputs[slot]} = ${trace.tensorName(tensor)}`, of: `input${slot}`,
       picked: step.element?.inputs?.find((input) => input.slot === slot)?.index ?? null }));
     const outputs = op.outputs.map((tensor, k) => grid(trace.array(trace.tensors[tensor].value), {
       label: trace.tensorName(tensor), of: k ? `output${k}` : "target", picked: k ? null : picked, pickable: !k }));

@@ -15,17 +15,25 @@ const chip = (name, ...rest) => h("span", { class: "pair" }, h("b", null, name),
 function bindings(trace, op) {
   const pair = (letter, tensor) => chip(letter, "= ", h("code", null, trace.tensorName(tensor)), " ",
     h("span", { class: "shape" }, shapeText(trace.tensors[tensor].shape)));
-  const inputs = op.inputs.map((tensor, slot) => pair(letterOf(op, slot), tensor));
-  const outputs = op.outputs.map((tensor, k) => pair(capital(op) ? op.output_names[k].toUpperCase() : op.output_names[k], tensor));
+  const named = letters(trace, op);
+  const inputs = op.inputs.map((tensor, slot) => pair(named.inputs[slot], tensor));
+  const outputs = op.outputs.map((tensor, k) => pair(named.outputs[k], tensor));
   const attributes = Object.entries(op.attributes).map(([name, value]) => chip(name, "= ", String(value)));
   const dtype = op.outputs.length ? h("span", { class: "quiet" }, trace.tensors[op.outputs[0]].dtype) : null;
   const arrow = outputs.length ? h("span", { class: "operator" }, "→") : null;
   return h("p", { class: "shapes", "data-testid": "shapes" }, inputs, arrow, outputs, dtype, attributes);
 }
 
-// Matrix formulas write capitals: Y = A B.
-const capital = (op) => ["MatMul"].includes(op.name);
-const letterOf = (op, slot) => (capital(op) ? op.input_names[slot].toUpperCase() : op.input_names[slot]);
+// The letters that the formula writes: of an input what ∂L/∂… names, of an output what stands before the equals sign.
+// Where these are not different letters, they are the names of the op's parameters.
+const LETTER = "(\\p{L}\\u0302?)";
+function letters(trace, op) {
+  const { partials = {}, forward = "" } = trace.formulas[op.name] ?? {};
+  const found = op.input_names.map((name) => new RegExp(`^∂./∂${LETTER}`, "u").exec(partials[name] ?? "")?.[1] ?? name);
+  const made = new RegExp(`^${LETTER}[ᵢⱼ]? =`, "u").exec(forward)?.[1];
+  const clear = new Set([...found, made]).size === found.length + 1;
+  return { inputs: clear ? found : op.input_names, outputs: clear && op.outputs.length === 1 && made ? [made] : op.output_names };
+}
 
 // "where x > 0, else 0" is said in the reader's language.
 const worded = (known, key) => (language === "zh" && known[`${key}_zh`]) || known[key];
