@@ -18,7 +18,8 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = {"tinygrad_zh": "tinygrad_zh", "tinygrad_zh_kernels": "kernels/tinygrad_zh_kernels"}
 WHERE_THEY_ARE = f"import {', '.join(PACKAGES)}; print({', '.join(f'{name}.__file__' for name in PACKAGES)})"
-HEAVY = {"numba", "cupy", "jieba", "matplotlib", "safetensors", "sklearn", "threadpoolctl", "tqdm", "textual"}
+HEAVY = {"numba", "cupy", "fastjsonschema", "jieba", "matplotlib", "playwright", "safetensors", "sklearn",
+         "threadpoolctl", "tqdm", "textual"}
 
 
 def run(*words, **options):
