@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from tinygrad_zh.train import Run
 
 SAMPLES = 32
-BLINK = 0.002
+BLINK = 0.01
 """Seconds between looking around: to ask after every step what is due would cost a tiny network more than the looks."""
 KEEPING = 0.98
 """Of the running average of the loss, what a step leaves: it looks back about 50 steps."""
