@@ -320,6 +320,18 @@ def test_everything_has_a_name_and_the_end_is_announced(film, show):
         assert said in tree
 
 
+def test_keys_that_do_not_step_work_here_too(film, show):
+    screen = show(film[0])
+    screen.press("ArrowRight", "End")
+    assert screen.step == 0
+    screen.press("L")
+    assert screen.language == "zh-CN" and "训练结束" in screen.text("live-state")
+    for key in "?t":
+        screen.press(key)
+        assert screen.tab.locator("dialog").is_visible()
+        screen.press("Escape")
+
+
 def test_in_the_dark(film, show):
     screen = show(film[0], color_scheme="dark")
     assert max(screen.background()) < 60

@@ -45,6 +45,9 @@ function actionOf(event) {
   return entry ? [entry.action, key] : null;
 }
 
+// What a key does beside any view; the others would lead through steps that nobody sees.
+const EVERYWHERE = ["language", "glossary", "help"];
+
 function listenToKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || event.isComposing) return;
@@ -58,9 +61,9 @@ function listenToKeys() {
       $("query").blur();
       return;
     }
-    if (document.body.dataset.view !== "stepper") return;
     const pressed = (event.key === " " || event.key === "Enter") && event.target.closest?.("button, select, a, summary");
     const found = actionOf(event);
+    if (document.body.dataset.view !== "stepper" && !EVERYWHERE.includes(found?.[0])) return;
     if (pressed || !found || event.target.matches?.("select")) return;
     event.preventDefault();
     act(...found);
