@@ -224,7 +224,7 @@ class Builder:
             return
         self._skipped.add(op)
         for slot, (source, array) in enumerate(zip(forward.info["sources"], forward.arguments, strict=True)):
-            if source is None and getattr(array, "ndim", 0):
+            if source is None and hasattr(array, "dtype") and array.ndim:
                 why = "constant" if array.dtype.kind == "f" else "no gradient"
                 self.steps.append({"phase": "skip", "op": op, "slot": slot, "tensor": self.ops[op]["inputs"][slot],
                                    "why": why})

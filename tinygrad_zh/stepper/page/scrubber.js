@@ -14,8 +14,8 @@ function drawTrack(trace) {
 function drawScrubber(trace, k) {
   const phase = t(`stepper.phase.${trace.group(k)}`);
   $("range").value = k;
-  $("range").setAttribute("aria-valuetext", t("stepper.page.announce", { step: k + 1, steps: trace.steps.length, phase }));
-  $("count").textContent = t("stepper.page.count", { step: k + 1, steps: trace.steps.length });
+  $("range").setAttribute("aria-valuetext", t("stepper.page.announce", { step: k, last: trace.steps.length - 1, phase }));
+  $("count").textContent = t("stepper.page.count", { step: k, last: trace.steps.length - 1 });
   $("phase").textContent = phase;
   $("previous").setAttribute("aria-disabled", k === 0);
   $("next").setAttribute("aria-disabled", k === trace.steps.length - 1);

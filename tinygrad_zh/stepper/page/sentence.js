@@ -48,7 +48,7 @@ function placeWords(trace, k, said) {
   const { op, tensor } = trace.steps[k];
   const names = [typeof op === "number" ? trace.ops[op].name : "", typeof tensor === "number" ? trace.tensorName(tensor) : ""];
   const unsaid = names.filter((name) => name && !said.includes(name)).join(t("stepper.page.comma"));
-  const words = t("stepper.page.announce", { step: k + 1, steps: trace.steps.length, phase: t(`stepper.phase.${trace.group(k)}`) });
+  const words = t("stepper.page.announce", { step: k, last: trace.steps.length - 1, phase: t(`stepper.phase.${trace.group(k)}`) });
   return unsaid ? `${words} ${unsaid}${t("stepper.page.colon")}` : `${words} `;
 }
 
