@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
+
+from tinygrad_zh.disk import whole_file
 
 __all__ = ["load", "load_metadata", "save"]
 
@@ -55,18 +56,13 @@ def save(
     notes = _checked_metadata(metadata or {})
     content = serialize(arrays, metadata={**notes, CHECKSUM: _checksum(arrays, notes)})
 
-    target = Path(os.path.realpath(path))  # so that renaming does not replace a symbolic link
-    temporary = target.with_name(f".tinygrad_zh-{secrets.token_hex(8)}.tmp")
-    try:
-        with open(temporary, "xb") as file:
+    with whole_file(path) as beside:
+        with open(beside, "xb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-        _read_back(temporary, target)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
-    _sync_folder(target.parent)
+        _read_back(beside, Path(path))
+    _sync_folder(beside.parent)
 
 
 def load(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:

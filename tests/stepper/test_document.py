@@ -159,7 +159,7 @@ def test_no_change_of_one_value_gives_anything_but_a_document_or_a_value_error(d
 def test_a_step_that_is_not_there() -> None:
     document = Document(GOOD)
     assert document.position(-1) == len(document.steps) - 1
-    with pytest.raises(IndexError, match="there is no step 99"):
+    with pytest.raises(IndexError, match=f"steps 0 to {len(document.steps) - 1}, there is no step 99"):
         document.position(99)
 
 
@@ -191,6 +191,8 @@ def test_the_statistics_are_of_the_whole_array_and_of_what_is_finite() -> None:
     assert packed["std"] == pytest.approx(finite.std(), rel=1e-4)
     assert packed["histogram"]["counts"] == np.histogram(finite, 16)[0].tolist()
     assert packed["values"][3:6] == ["nan", "inf", "-inf"]
+    small = np.linspace(0, 0.5, 100)
+    assert pack(small, (0,), full=False)["histogram"]["counts"] == np.histogram(small, 16)[0].tolist()
 
 
 def test_statistics_of_what_has_none() -> None:

@@ -309,7 +309,8 @@ def test_the_users_line_and_the_rules_line_are_in_the_sources() -> None:
     assert data["sources"][file][str(line)].endswith("# the line to be found")
     rule, first, last = op["code"]["x"]
     assert rule == "tinygrad_zh/ops/activation.py"
-    assert any("dy * y * (1 - y)" in data["sources"][rule][str(n)] for n in range(first, last + 1))
+    assert [data["sources"][rule][str(n)].strip() for n in range(first, last + 1)] == [
+        "def backward(dy, y):", "return dy * y * (1 - y)"]
 
 
 def test_no_absolute_path_is_in_a_document(tmp_path: Any) -> None:
@@ -332,6 +333,7 @@ def test_an_error_opens_at_the_failing_op_with_what_it_was_given() -> None:
     assert [(data["tensors"][t]["name"], data["tensors"][t]["shape"]) for t in op["inputs"]] == [
         ("h", [4, 5]), ("W", [6, 3])]
     assert op["outputs"] == []
+    assert op["code"]["forward"][0] == "tinygrad_zh/ops/linear.py"
     assert data["sources"][step["where"][0]][str(step["where"][1])].strip() == "h @ W"
     assert set(step["hint"]) == {"en", "zh"}
 
@@ -405,7 +407,7 @@ def test_versions_of_a_leaf_are_told_from_tensors_of_the_same_name() -> None:
     w = leaf([1.0])
     with tz.record() as trace:
         for _ in range(4):
-            h = F.exp(w)
+            h = F.tanh(w)
             w.assign(h.detach())
     data = trace.document().data
     assert [t["name"] for t in data["tensors"]] == ["w", "w′", "w″", "w⁽³⁾", "w⁽⁴⁾"]
@@ -518,3 +520,37 @@ def test_a_short_index_is_said_and_a_long_one_is_called_index() -> None:
         x[list(range(40)), list(range(40))]
     constants = [t["name"] for t in trace.document().data["tensors"] if t["role"] == "constant"]
     assert constants == ["([0, 1], [2, 3])", "index"]
+
+
+def test_a_partial_is_filed_under_its_input_though_others_have_none() -> None:
+    x, mask = leaf([[1.0, 2.0]]), np.array([[True, True]])
+    with tz.record() as trace:
+        F.masked_softmax(x, mask) @ leaf([[1.0], [2.0]])
+    formulas = trace.document().data["formulas"]
+    assert set(formulas["MaskedSoftmax"]["partials"]) == {"x"}
+    assert formulas["MatMul"]["partials"] == {"a": "∂L/∂A = ∂L/∂Y · Bᵀ", "b": "∂L/∂B = Aᵀ · ∂L/∂Y"}
+
+
+def test_the_gradient_of_a_bias_is_its_own_after_the_sum() -> None:
+    x, b = leaf(np.ones((4, 2))), leaf([1.0, 2.0])
+    with tz.record() as trace:
+        (x + b).sum().backward()
+        tz.optim.SGD([b], lr=0.1).step()
+    assert "∂L/∂b" in [t["name"] for t in trace.document().data["tensors"] if t["role"] == "gradient"]
+
+
+def test_windows_show_what_the_picked_element_is_made_of() -> None:
+    W, b = leaf(np.random.default_rng(0).normal(size=(30, 40))), leaf(np.zeros(40))
+    with tz.record() as trace:
+        F.tanh(np.ones((20, 30)) @ W + b).sum().backward()
+    data = trace.document().data
+    looked_at = 0
+    for step in data["steps"]:
+        terms = (step.get("element") or {}).get("terms")
+        if terms and step["phase"] in ("backward", "sum_to"):
+            array = data["arrays"][step["raw"] if step["phase"] == "sum_to" else step["upstream"][0]]
+            for term in terms[:1]:
+                inside = [i - o for i, o in zip(term["index"], array.get("origin", [0] * 9), strict=False)]
+                assert all(0 <= i < n for i, n in zip(inside, array.get("window", array["shape"]), strict=True))
+                looked_at += "window" in array
+    assert looked_at >= 3

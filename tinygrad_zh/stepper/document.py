@@ -6,13 +6,13 @@ schema.json, beside this file, says what stands in it; its version is the docume
 from __future__ import annotations
 
 import json
-import os
 from functools import cache
 from importlib.resources import files
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from tinygrad_zh.disk import whole_file
 from tinygrad_zh.stepper.readable import Readable
 from tinygrad_zh.stepper.references import check_references
 
@@ -55,13 +55,9 @@ class Document(Readable):
 
     def write(self, path: str | PathLike[str]) -> None:
         """Write the JSON, whole or not at all. Raises OSError."""
-        target = Path(path)
-        beside = target.with_name(f"{target.name}.{os.getpid()}.part")
-        try:
-            beside.write_text(to_json(self.data), encoding="utf-8")
-            os.replace(beside, target)
-        finally:
-            beside.unlink(missing_ok=True)
+        content = to_json(self.data)
+        with whole_file(path) as beside:
+            beside.write_text(content, encoding="utf-8")
 
 
 def to_json(data: dict[str, Any]) -> str:

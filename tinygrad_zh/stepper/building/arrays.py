@@ -101,11 +101,8 @@ def largest(array: Any) -> tuple[int, ...]:
     values = _on_cpu(array)
     if not values.size:
         return ()
-    if values.dtype.kind == "f":
-        odd = ~np.isfinite(values)
-        flat = int(odd.argmax()) if odd.any() else int(np.abs(values).argmax())
-    else:
-        flat = int(np.abs(values.astype(np.float64)).argmax())
+    odd = ~np.isfinite(values)
+    flat = int(odd.argmax()) if odd.any() else int(np.abs(values).argmax())
     return tuple(int(i) for i in np.unravel_index(flat, values.shape))
 
 

@@ -11,13 +11,13 @@ import html
 import json
 import os
 import re
-import secrets
 import zlib
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tinygrad_zh.disk import whole_file
 from tinygrad_zh.i18n import catalogue
 
 PLAIN = 32 * 1024  # bytes of JSON up to which it stays readable in the file; above, deflate and base64
@@ -71,14 +71,9 @@ def save(
     extra: Extra | None = None,
 ) -> Path:
     """Write the page whole to `path`, or leave what was there. Raises OSError when it cannot be written. 保存网页"""
-    target = Path(os.path.realpath(path))  # so that renaming does not replace a symbolic link
-    temporary = target.with_name(f".tinygrad_zh-{secrets.token_hex(8)}.tmp")
     content = page(documents, title=title, lang=lang, extra=extra).encode()
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_file(path) as beside:
+        beside.write_bytes(content)
     return Path(path)
 
 
