@@ -29,7 +29,7 @@ def _missing(what):
     pytest.skip(what)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")  # playwright's event loop runs in this thread until the browser is closed
 def browser():
     if program() is None:
         _missing("there is no Chromium")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import sys
 from collections.abc import Iterator
@@ -53,6 +54,14 @@ def test_another_missing_module_is_not_hidden(monkeypatch):
     monkeypatch.setitem(sys.modules, "tinygrad_zh.stepper.terminal.scrubber", None)
     with pytest.raises(ModuleNotFoundError, match="scrubber"):
         run(Document(square()))
+
+
+def test_in_a_notebook_it_says_what_to_do_instead():
+    async def cell():
+        run(Document(square()))
+
+    with pytest.raises(RuntimeError, match="make the trace the last value of a cell"):
+        asyncio.run(cell())
 
 
 def test_with_textual_the_screen_opens_at_the_step(monkeypatch):

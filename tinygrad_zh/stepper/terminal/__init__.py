@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from typing import TYPE_CHECKING
 
@@ -14,9 +15,13 @@ if TYPE_CHECKING:
 def run(document: Document, step: int = 0) -> None:
     """Step through the document until the reader quits, from `step` on. 中文：在终端里单步浏览。
 
-    Without Textual it says how to install it, and asks for one key after the other instead.
+    Without Textual it says how to install it, and asks for one key after the other instead. Raises RuntimeError in
+    a notebook, which has no terminal.
     """
     data = document.data
+    if _in_a_notebook():
+        raise RuntimeError("show() needs a terminal; in a notebook make the trace the last value of a cell, "
+                           "or use trace.print()")
     if not data["steps"]:
         print(text("stepper.nothing"))
         return
@@ -31,3 +36,12 @@ def run(document: Document, step: int = 0) -> None:
         ask(data, step)
     else:
         Stepper(data, step, language()).run()
+
+
+def _in_a_notebook() -> bool:
+    """Whether an event loop is already running here, as it is in every notebook: Textual needs one of its own."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
