@@ -160,7 +160,7 @@ def test_the_picture_can_be_held_and_then_catches_up(training, at):
     page = at(training.watch.url)
     page.until("live-state", "● training")
     page.tab.get_by_test_id("live-pause").click()
-    held, beyond = page.text("live-facts"), training.watch.film.facts["step"] + 1000
+    held, beyond = page.text("live-facts"), training.watch.film.facts["step"] + 200
     page.tab.wait_for_function("""beyond => new Promise(found => {
         const events = new EventSource("events");
         events.addEventListener("whole", event => {
