@@ -554,3 +554,25 @@ def test_windows_show_what_the_picked_element_is_made_of() -> None:
                 assert all(0 <= i < n for i, n in zip(inside, array.get("window", array["shape"]), strict=True))
                 looked_at += "window" in array
     assert looked_at >= 3
+
+
+def test_what_a_backward_keeps_is_named() -> None:
+    with tz.record() as trace:
+        F.layer_norm(F.sigmoid(leaf([[1.0, 2.0]])), leaf([1.0, 1.0]), leaf([0.0, 0.0]))
+    assert [op["saved"] for op in trace.document().data["ops"]] == [["y"], ["x", "gamma", "mean", "rstd"]]
+
+
+def test_a_refused_call_says_its_other_arguments() -> None:
+    with pytest.raises(ValueError), tz.record() as trace:
+        F.reshape(leaf(np.ones(6)), (4, 2))
+    op = trace.document().data["ops"][-1]
+    assert [trace.document().data["tensors"][t]["shape"] for t in op["inputs"]] == [[6]]
+    assert "(4, 2)" in op["attributes"].values()
+
+
+def test_an_array_of_64_is_whole_and_one_of_65_is_not() -> None:
+    with tz.record() as trace:
+        leaf(np.arange(64.0)) * 2.0
+        leaf(np.arange(65.0)) * 2.0
+    windows = ["window" in array for array in trace.document().data["arrays"] if array["shape"]]
+    assert windows == [False, False, True, True]
