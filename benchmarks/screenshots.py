@@ -20,7 +20,7 @@ from tinygrad_zh.i18n import LANGUAGES  # noqa: E402
 GALLERY = ROOT / "notebooks" / "pages" / "gallery.html"
 PICTURES = ROOT / "benchmarks" / "results" / "pictures"
 PLACE = "trace=4&step=14"  # attention: ∂L/∂P of Y = P V, the second of MatMul's contributions
-SIZE = {"width": 1280, "height": 960}
+SIZE = {"width": 1440, "height": 1000}
 
 
 def main() -> None:
