@@ -576,3 +576,74 @@ def test_an_array_of_64_is_whole_and_one_of_65_is_not() -> None:
         leaf(np.arange(65.0)) * 2.0
     windows = ["window" in array for array in trace.document().data["arrays"] if array["shape"]]
     assert windows == [False, False, True, True]
+
+
+# ---- programs of every kind
+
+
+def test_an_op_of_the_users_without_a_word_about_itself() -> None:
+    class Double(tz.Op):
+        def forward(x):
+            return x * 2.0
+
+        def backward(dy):
+            return dy * 2.0
+
+    with tz.record() as trace:
+        Double(leaf([1.0, 2.0])).sum().backward()
+    data = trace.document().data
+    assert data["formulas"]["Double"] == {"forward": "Double", "partials": {}, "zh": "", "notes": ""}
+    assert data["ops"][0]["code"]["x"][0] == "tests/stepper/test_recording.py"
+    assert trace.text(3)
+
+
+def test_a_program_without_source_lines_is_stepped_all_the_same() -> None:
+    names: dict[str, Any] = {"tz": tz}
+    with tz.record() as trace:
+        exec("x = tz.tensor([1.0], requires_grad=True)\ny = x * x\ny.backward()", names)
+    data = trace.document().data
+    assert data["ops"][0]["where"][0] == "<string>"
+    assert data["sources"]["<string>"] == {}
+    assert [t["name"] for t in data["tensors"]] == ["x", "mul"]
+    assert trace.text(-1)
+
+
+def test_a_file_that_is_no_python_names_nothing(tmp_path: Any) -> None:
+    path = tmp_path / "cell.py"
+    path.write_text("%matplotlib inline\ny = x * x\n")
+    code = compile("\ny = x * x\n", str(path), "exec")
+    with tz.record() as trace:
+        exec(code, {"x": leaf([2.0])})
+    data = trace.document().data
+    assert [t["name"] for t in data["tensors"]] == ["x", "mul"]
+    assert data["sources"]["cell.py"]["2"] == "y = x * x"
+
+
+def test_a_leaf_that_was_assigned_where_nobody_recorded_is_a_new_version() -> None:
+    w = leaf([1.0])
+    with tz.record() as trace:
+        w * 2.0
+        with tz.record():
+            w.assign([5.0])
+        w * 3.0
+    data = trace.document().data
+    assert [t["name"] for t in data["tensors"] if t["role"] == "parameter"] == ["w", "w′"]
+    assert data["ops"][1]["inputs"][0] == 3
+
+
+def test_an_error_deep_inside_leaves_every_module() -> None:
+    model = nn.Sequential(nn.Sequential(nn.Dense(3, 2)), nn.Dense(2, 1))
+    with tz.record() as trace:
+        with pytest.raises(ValueError, match="3"):
+            model(np.ones((1, 4), np.float32))
+        model(np.ones((1, 3), np.float32))
+    modules = trace.document().data["modules"]
+    assert [m["parent"] for m in modules] == [None, 0, 1, None, 3, 4, 3]
+
+
+def test_what_refused_stands_in_the_module_that_called_it() -> None:
+    model = nn.Sequential(nn.Dense(3, 2), nn.Dense(5, 1))
+    with pytest.raises(ValueError, match="5"), tz.record() as trace:
+        model(np.ones((1, 3), np.float32))
+    data = trace.document().data
+    assert data["modules"][data["ops"][-1]["module"]] == {"path": "1", "kind": "Dense", "parent": 0, "block": 2}

@@ -14,7 +14,7 @@ only inside `with record():`; otherwise a call pays one comparison with None.
     assign        assign            old, new         the new value      tensor
     hook          the user's hook   the gradient     what replaces it   –
     read          read              the value        the value          tensor
-    enter, leave  Module.forward    –                result (leave)     module
+    enter, leave  Module.forward    –                result (leave)     module, depth (enter)
     error         Op.forward…       input arrays     –                  op, error, where
 
 Every line up to assign is its function on its arguments: function(*arguments, **keywords) gives the outputs

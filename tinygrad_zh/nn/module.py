@@ -36,7 +36,7 @@ class Module:
         tape = MODE.get().tape
         if tape is None:
             return self.forward(*inputs, **keywords)
-        tape.write("enter", type(self).forward, list(inputs), keywords, (), module=self)
+        tape.write("enter", type(self).forward, list(inputs), keywords, (), module=self, depth=len(tape.modules))
         tape.modules.append(self)
         try:
             y = self.forward(*inputs, **keywords)

@@ -16,7 +16,8 @@ class Modules:
         self._inside: list[list[Any]] = []  # what happened in each call: ops by name and shape, calls by block
         self._blocks: dict[tuple[Any, ...], int] = {}
 
-    def enter(self, module: Any) -> None:
+    def enter(self, module: Any, depth: int) -> None:
+        self._leave_down_to(depth)
         if id(module) not in self._paths:
             for path, part in module.named_modules():
                 self._paths.setdefault(id(part), path)
@@ -36,15 +37,23 @@ class Modules:
             self._inside[self._stack[-1]].append(block)
 
     def current(self, depth: int, name: str, shapes: Any) -> int | None:
-        """The call that an op ran in. depth: how many modules were entered; an error may have left some unsaid."""
-        while len(self._stack) > depth:
-            self.leave()
+        """The call that an op ran in. depth: how many modules were entered."""
+        self._leave_down_to(depth)
         if not self._stack:
             return None
         self._inside[self._stack[-1]].append((name, shapes))
         return self._stack[-1]
 
+    @property
+    def depth(self) -> int:
+        """How many modules are open: after an error, those that it happened in."""
+        return len(self._stack)
+
     def close(self) -> None:
-        """Leave what an error left open."""
-        while self._stack:
+        """Leave what is open at the end."""
+        self._leave_down_to(0)
+
+    def _leave_down_to(self, depth: int) -> None:
+        """An error left modules without a word."""
+        while len(self._stack) > depth:
             self.leave()

@@ -52,7 +52,7 @@ class Builder:
         readers = {"forward": self._forward, "seed": self._seed, "backward": self._backward, "sum_to": self._conformed,
                    "cast": self._conformed, "accumulate": self._accumulated, "gradient": self._gradient,
                    "hook": self._hook, "assign": self._assign, "error": self._error,
-                   "enter": lambda line: self.modules.enter(line.info["module"]),
+                   "enter": lambda line: self.modules.enter(line.info["module"], line.info["depth"]),
                    "leave": lambda line: self.modules.leave(), "read": lambda line: None}
         for line in self.tape:
             readers[line.kind](line)
@@ -250,7 +250,7 @@ class Builder:
     def _error(self, line: Line) -> None:
         cls, error, where = line.info["op"], line.info["error"], line.info["where"]
         arrays, op, name = line.arguments, None, "" if cls is None else cls.__name__
-        module = self.modules.current(len(self.tape.modules), name, ())
+        module = self.modules.current(self.modules.depth, name, ())
         if cls is None:
             found = failure(error)
             where, name = found.where, found.name
