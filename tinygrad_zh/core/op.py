@@ -224,14 +224,14 @@ def _check_declaration(cls: Any, name: str) -> None:
             raise TypeError(f"{name}: {key} is for no input; the inputs are {', '.join(cls.inputs)}")
         for parameter in inspect.signature(getattr(cls, key)).parameters.values():
             if parameter.kind != parameter.KEYWORD_ONLY:
-                _locate(cls, key, parameter.name)
+                locate(cls, key, parameter.name)
             elif parameter.name not in cls.attributes or parameter.default is not parameter.empty:
                 raise TypeError(f"{name}: {key} names {parameter.name!r}, which is no keyword of forward"
                                 if parameter.name not in cls.attributes else
                                 f"{name}: {key} gives {parameter.name!r} a default; defaults are forward's alone")
 
 
-def _locate(cls: Any, key: str, name: str) -> tuple[str, int]:
+def locate(cls: Any, key: str, name: str) -> tuple[str, int]:
     """Where a parameter of a backward comes from: ("upstream", i), ("input", i), ("output_shape", i), …"""
     produced = cls.outputs + cls.aux
     if name in cls.inputs:
@@ -241,7 +241,7 @@ def _locate(cls: Any, key: str, name: str) -> tuple[str, int]:
     if name.startswith("d") and name[1:] in cls.outputs:
         return "upstream", cls.outputs.index(name[1:])
     if name.endswith("_shape") and name[:-6] in (*cls.inputs, *produced):
-        kind, index = _locate(cls, key, name[:-6])
+        kind, index = locate(cls, key, name[:-6])
         return kind + "_shape", index
     raise TypeError(f"{cls.__name__}: {key} names {name!r}, which is no input, output, auxiliary, "
                     f"upstream gradient (d{cls.outputs[0]}) or shape (…_shape)")
@@ -278,7 +278,7 @@ def make_plan(cls: Any, need: int, count: int) -> Plan:
         function = getattr(cls, key)
         parameters = inspect.signature(function).parameters.values()
         arguments = []
-        for place in (_locate(cls, key, p.name) for p in parameters if p.kind != p.KEYWORD_ONLY):
+        for place in (locate(cls, key, p.name) for p in parameters if p.kind != p.KEYWORD_ONLY):
             if place[0] != "upstream" and place not in saved:
                 saved.append(place)
             arguments.append(f"upstream[{place[1]}]" if place[0] == "upstream" else f"saved[{saved.index(place)}]")

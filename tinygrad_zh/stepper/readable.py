@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from contextlib import AbstractContextManager, nullcontext
 from os import PathLike
 from typing import TYPE_CHECKING
@@ -12,11 +13,12 @@ if TYPE_CHECKING:
     from tinygrad_zh.stepper.document import Document
 
 
-class Readable:
+class Readable(ABC):
     """The readings of a trace. 中文：可单步浏览的记录。"""
 
+    @abstractmethod
     def document(self, values: str = "auto") -> Document:
-        raise NotImplementedError
+        """The trace as data. 中文：数据形式。"""
 
     def text(self, step: int, lang: str | None = None) -> str:
         """One step in full as plain text; a negative step counts from the end. 中文：某一步的文字。"""

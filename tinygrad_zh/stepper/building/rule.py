@@ -84,6 +84,13 @@ class Rule:
         return np.where(np.isfinite(found) | (one != other), found, one)
 
 
+def upstream_of(line: Line) -> list[Any]:
+    """The upstream gradient of each output, None for one that this backward does not ask for."""
+    rule, op = Rule(line), line.info["op"]
+    found = dict(zip(rule.outputs, rule.upstream, strict=True))
+    return [found.get(k) for k in range(len(rule.upstream) if op.many else len(op.outputs))]
+
+
 def flat(arrays: Iterable[Any]) -> Array:
     """The numbers of several arrays, one after the other, in float64."""
     return np.concatenate([np.ravel(a).astype(np.float64) for a in arrays])

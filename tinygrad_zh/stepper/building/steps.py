@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import platform
 from datetime import UTC, datetime
 from typing import Any
@@ -10,18 +9,17 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh._version import __version__
-from tinygrad_zh.core.op import _locate
 from tinygrad_zh.core.tape import Line, Tape, recorded_source
 from tinygrad_zh.ops import update as update_rules
-from tinygrad_zh.ops.formula import formula
 from tinygrad_zh.stepper.building import explaining, hints
 from tinygrad_zh.stepper.building.arrays import Arrays, largest, plain
+from tinygrad_zh.stepper.building.describing import described, input_names, keyword, output_names, saved
 from tinygrad_zh.stepper.building.failing import Failure, failure
 from tinygrad_zh.stepper.building.modules import Modules
 from tinygrad_zh.stepper.building.naming import name_of_op, result_names
+from tinygrad_zh.stepper.building.rule import upstream_of
 from tinygrad_zh.stepper.building.sources import Sources
 from tinygrad_zh.stepper.building.tensors import Tensors
-from tinygrad_zh.stepper.wording import formula_words
 
 Step = dict[str, Any]
 
@@ -78,7 +76,7 @@ class Builder:
         op = len(self.ops)
         cls, info = line.info["op"], line.info
         inputs = [self.tensors.input(source, array, name, info["sources"]) for source, array, name
-                  in zip(info["sources"], line.arguments, _input_names(cls, len(line.arguments)), strict=True)]
+                  in zip(info["sources"], line.arguments, input_names(cls, len(line.arguments)), strict=True)]
         shapes = tuple(self.tensors.entries[t]["shape"].__repr__() for t in inputs)
         module = self.modules.current(len(info["modules"]), cls.__name__, shapes)
         count = len(line.outputs) if cls.many else len(cls.outputs)
@@ -103,21 +101,21 @@ class Builder:
             if learns or not self.tensors.entries[t]["gradient"]:
                 self.tensors.entries[t]["uses"].append([op, slot])
         self.ops.append({
-            "name": cls.__name__, "inputs": inputs, "outputs": outputs, "input_names": _input_names(cls, len(inputs)),
-            "output_names": _output_names(cls, len(outputs)),
-            "attributes": {name: _short(value) for name, value in attributes.items()}, "module": module,
-            "where": self.sources.line(where), "code": self._code(cls, len(inputs)), "saved": _saved(cls),
+            "name": cls.__name__, "inputs": inputs, "outputs": outputs, "input_names": input_names(cls, len(inputs)),
+            "output_names": output_names(cls, len(outputs)),
+            "attributes": {name: keyword(value) for name, value in attributes.items()}, "module": module,
+            "where": self.sources.line(where), "code": self._code(cls, len(inputs)), "saved": saved(cls),
             "seconds": None if seconds is None else float(f"{seconds:.3g}"),
         })  # fmt: skip
         if cls.__name__ not in self.formulas:
-            self.formulas[cls.__name__] = _formula(cls)
+            self.formulas[cls.__name__] = described(cls)
 
     def _code(self, cls: Any, count: int) -> dict[str, Any]:
         """Where each formula is written: forward, and the partial of each input by its name."""
         spans = {"forward": self.sources.function(cls.forward)}
         for key in cls.backwards:
             one = key.removeprefix("backward_")
-            for name in _input_names(cls, count) if key == "backward" else [one]:
+            for name in input_names(cls, count) if key == "backward" else [one]:
                 spans[name] = self.sources.function(getattr(cls, key))
         return {name: span for name, span in spans.items() if span is not None}
 
@@ -163,7 +161,7 @@ class Builder:
                              "the `with tz.record()` block too")
         op = self._op_of[id(forward)]
         self._skip(forward, op)
-        upstream = _upstream(line)
+        upstream = upstream_of(line)
         for slot, raw in zip(line.info["slots"], line.outputs, strict=True):
             source = forward.info["sources"][slot]
             if source is None:
@@ -277,56 +275,10 @@ class Builder:
         self.ops.append({
             "name": found.name, "inputs": inputs, "outputs": [], "input_names": [g.name for g in given],
             "output_names": [], "module": module, "where": self.sources.line(found.where), "saved": [],
-            "attributes": {g.name: _short(g.value) for g in found.given if not hasattr(g.value, "dtype")},
+            "attributes": {g.name: keyword(g.value) for g in found.given if not hasattr(g.value, "dtype")},
             "code": {} if code is None else {"forward": code}, "seconds": None,
         })  # fmt: skip
         return op
-
-
-# ---- what an op says of itself
-
-
-def _input_names(cls: Any, count: int) -> list[str]:
-    return [f"{cls.inputs[0]}[{k}]" for k in range(count)] if cls.variadic else list(cls.inputs)
-
-
-def _output_names(cls: Any, count: int) -> list[str]:
-    return [f"{cls.outputs[0]}[{k}]" for k in range(count)] if cls.many else list(cls.outputs)
-
-
-def _saved(cls: Any) -> list[str]:
-    """What the backward of an op keeps: what its functions name that is neither upstream nor a keyword."""
-    names = [p.name for key in cls.backwards for p in inspect.signature(getattr(cls, key)).parameters.values()
-             if p.kind != p.KEYWORD_ONLY and _locate(cls, key, p.name)[0] != "upstream"]
-    return list(dict.fromkeys(names))
-
-
-def _formula(cls: Any) -> dict[str, Any]:
-    """The op's formula, its partials by input, its Chinese term and notes; a user's op may have none."""
-    try:
-        said = formula(cls)
-    except ValueError:
-        return {"forward": cls.__name__, "partials": {}, "zh": "", "notes": ""}
-    names = [key.removeprefix("backward_") for key in cls.backwards if key != "backward"] or list(cls.inputs)
-    partials = dict(zip(names, said.partials, strict=False))
-    chinese = {"forward_zh": formula_words(said.forward, "zh"),
-               "partials_zh": {name: formula_words(partial, "zh") for name, partial in partials.items()}}
-    entry = {"forward": said.forward, "partials": partials, "zh": said.chinese, "notes": said.notes}
-    return entry | {key: words for key, words in chinese.items() if words != entry[key.removesuffix("_zh")]}
-
-
-def _upstream(line: Line) -> list[Any]:
-    """The upstream gradient of each output, None for one that this backward does not name."""
-    cls, forward = line.info["op"], line.info["forward"]
-    if cls.many:
-        return next((list(argument) for argument in line.arguments if type(argument) is tuple), [])
-    found: list[Any] = [None] * len(cls.outputs)
-    names = [p.name for p in inspect.signature(line.function).parameters.values() if p.kind != p.KEYWORD_ONLY]
-    for name, argument in zip(names, line.arguments, strict=True):
-        kind, index = _locate(forward.info["op"], "backward", name)
-        if kind == "upstream":
-            found[index] = argument
-    return found
 
 
 def _first_term(element: Any, count: int) -> list[tuple[int, ...]]:
@@ -335,11 +287,3 @@ def _first_term(element: Any, count: int) -> list[tuple[int, ...]]:
     for term in reversed(element["terms"] if element else []):
         found[term["output"]] = tuple(term["index"])
     return found
-
-
-def _short(value: Any) -> str:
-    """A keyword's value, for its reader."""
-    if isinstance(value, (type, np.dtype)):
-        return np.dtype(value).name
-    text = f"array {value.shape}" if hasattr(value, "shape") else repr(value)
-    return text if len(text) <= 60 else f"{text[:59]}…"
