@@ -75,7 +75,7 @@ def first_step() -> Callable[[], None]:
     """The first step on four of the shipped digits, for the stepper."""
     manual_seed(0)
     model, (few, _) = network(), images(Options())
-    x, y = tensor(data.to_unit(few.pixels[:4])), few.labels[:4]
+    x, y = tensor(data.to_unit(few.pixels[::1000])), few.labels[::1000]
     return partial(step, model, x, y, F.cross_entropy, Adam(model.parameters()))
 
 

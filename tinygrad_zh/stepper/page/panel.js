@@ -145,6 +145,7 @@ function fitted(trace, step, picked, term) {
       grid(trace.array(step.contribution), { label: t("stepper.panel.contribution"), of: "target", picked, pickable: true, testid: "contribution" }))),
     section("element", t(`stepper.page.element_${step.phase}`), null, elementSection(trace, step, picked)),
     accumulation(trace, step, picked),
+    ruleCode(trace, step.code),
     userCode(trace, op.where),
   ];
 }

@@ -185,8 +185,8 @@ def local_jacobian(view: View) -> Section:
 
 
 def source_lines(view: View, part: str) -> list[Section]:
-    """Your line and the rule's, unless the reader has hidden them."""
+    """Your line and the rule's, unless the reader has hidden them. part: "forward", or the partial of that input."""
     if not view.source or view.op is None:
         return []
     return [Section(label("code"), user_lines(view.data, view.op["where"], view.room)),
-            Section(label("rule"), rule_lines(view.data, view.op, part, view.room))]
+            Section(label("rule"), rule_lines(view.data, view.step.get("code", view.op["code"].get(part)), view.room))]

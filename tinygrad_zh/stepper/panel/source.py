@@ -22,11 +22,11 @@ def user_lines(data: Data, where: Any, room: int) -> list[Line]:
     return paragraph(f"{file}:{number}{inside}", room, "quiet") + _numbered(shown, (number, number), room)
 
 
-def rule_lines(data: Data, op: Data, part: str, room: int) -> list[Line]:
-    """The lines of an op's formula: "forward", or the partial of the input of that name."""
-    if part not in op["code"]:
+def rule_lines(data: Data, span: Any, room: int) -> list[Line]:
+    """The lines of a formula: [file, first, last]."""
+    if span is None:
         return []
-    file, first, last = op["code"][part]
+    file, first, last = span
     shown = _lines(data, file, first, last)
     returns = [n for n, code in shown.items() if code.lstrip().startswith("return")]
     marked = (returns[-1] if returns else first), last
