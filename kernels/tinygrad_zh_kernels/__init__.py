@@ -1,11 +1,12 @@
-"""Fast bodies for the engine's formulas, one room (folder) a kernel. 计算核 (kernels).
+"""Faster bodies for the engine's formulas, one room (folder) a kernel. 计算核 (kernels).
+
+    from tinygrad_zh_kernels import bodies, get
+    bodies(get("softmax.forward"))["numba"]
 
 This package imports nothing of tinygrad_zh, so a kernel can be read, tested and timed by itself.
 """
 
-from __future__ import annotations
+from tinygrad_zh_kernels.kernel import Arguments, Body, Kernel
+from tinygrad_zh_kernels.rooms import bodies, get, kernels, load, missing
 
-from collections.abc import Callable
-
-registry: dict[str, dict[str, Callable[..., object]]] = {}
-"""{"Sigmoid.backward": {"numba": body}}: the faster bodies of a formula, by backend. No kernel exists yet."""
+__all__ = ["Arguments", "Body", "Kernel", "bodies", "get", "kernels", "load", "missing"]
