@@ -169,6 +169,9 @@ def mean_sum_or_none(losses: Any, reduction: str) -> Any:
     return {"mean": np.mean, "sum": np.sum, "none": lambda x: x}[reduction](losses)
 
 
+gelu = each(lambda x: x / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3))))
+
+
 def softmax(x: Any, axis: int = -1) -> Any:
     return np.exp(x) / np.exp(x).sum(axis=axis, keepdims=True)
 
@@ -355,6 +358,11 @@ def rows_of(draw: DrawFn, parameters: int) -> Case:
     return draw(calls(st.just([shape] + [each] * parameters), distinct, real))
 
 
+def biased(*values: Values) -> SearchStrategy[Case]:
+    """(…, n) and (n,)."""
+    return calls(shapes(min_dims=1).map(lambda shape: (shape, shape[-1:])), *values)
+
+
 @st.composite
 def lookups(draw: DrawFn) -> Case:
     words, width = draw(st.integers(1, 4)), draw(st.integers(0, 3))
@@ -451,9 +459,7 @@ ACTIVATIONS = [
     Row("sigmoid", F.sigmoid, each(lambda x: 1 / (1 + math.exp(-x))), unary(real), rounds=True),
     Row("log_sigmoid", F.log_sigmoid, each(lambda x: -math.log(1 + math.exp(-x))), unary(real), rounds=True),
     Row("tanh", F.tanh, each(math.tanh), unary(real), rounds=True),
-    Row("gelu", F.gelu,
-        each(lambda x: x / 2 * (1 + math.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))),
-        unary(real), rounds=True),
+    Row("gelu", F.gelu, gelu, unary(real), rounds=True),
     Row("silu", F.silu, each(lambda x: x / (1 + math.exp(-x))), unary(real), rounds=True),
     Row("softplus", F.softplus, each(lambda x: math.log(1 + math.exp(x))), unary(real), rounds=True),
     Row("softmax", F.softmax, softmax, one_axis(), rounds=True),
@@ -615,6 +621,10 @@ LAYERS = [
     Row("rms_norm", F.rms_norm, lambda x, gamma: gamma * x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5),
         rows_of(1), rounds=True),
     Row("batch_norm", F.batch_norm, batch_norm, channels(), rounds=True),
+    Row("bias_relu", F.bias_relu, lambda x, b: np.where(x + b > 0, x + b, 0.0), biased(even_tenths, odd_tenths)),
+    Row("bias_sigmoid", F.bias_sigmoid, lambda x, b: 1 / (1 + np.exp(-x - b)), biased(real), rounds=True),
+    Row("bias_tanh", F.bias_tanh, lambda x, b: 2 / (1 + np.exp(-2 * (x + b))) - 1, biased(real), rounds=True),
+    Row("bias_gelu", F.bias_gelu, lambda x, b: gelu(x + b), biased(real), rounds=True),
     Row("dropout", lambda x, p, seed: F.dropout(x, p, generator=np.random.default_rng(seed)), dropped,
         unary(real, p=st.sampled_from([0.0, 0.2, 0.7]), seed=seeds)),
     Row("scaled_dot_product_attention", F.scaled_dot_product_attention, attention,

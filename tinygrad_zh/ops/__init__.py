@@ -7,6 +7,7 @@ from tinygrad_zh.ops import (
     activation,
     arithmetic,
     attention,
+    fused,
     indexing,
     linear,
     loss,
@@ -18,5 +19,5 @@ from tinygrad_zh.ops import (
     update,
 )
 
-__all__ = ["activation", "arithmetic", "attention", "indexing", "linear", "loss", "methods", "normalization",
-           "reduction", "regularization", "shape", "update"]
+__all__ = ["activation", "arithmetic", "attention", "fused", "indexing", "linear", "loss", "methods",
+           "normalization", "reduction", "regularization", "shape", "update"]
