@@ -35,7 +35,8 @@ class Body:
 
     device: "cpu" (function(*arrays, **keywords), on NumPy arrays) or "cuda" (function(launch, *arrays, **keywords),
     where `launch` is a Launcher and the arrays are on its device). dtypes: of the floating arguments. covers: which
-    arguments it takes beyond that; for the others the formula is there.
+    arguments it takes beyond that; for the others the formula is there. strided: it takes any memory layout; for the
+    other bodies what is not contiguous is copied first.
     """
 
     kernel: Kernel
@@ -44,6 +45,7 @@ class Body:
     function: Callable[..., Any]
     dtypes: tuple[str, ...]
     covers: Callable[..., bool] | None
+    strided: bool = False
 
     @property
     def adds(self) -> tuple[str, str]:
@@ -52,10 +54,10 @@ class Body:
         return english.strip(), chinese.strip()
 
     def accepts(self, *arrays: Any, **keywords: Any) -> bool:
-        """Whether this body covers these arguments: contiguous arrays, all floats of one dtype that it knows."""
+        """Whether this body covers these arguments: arrays, all floats of one dtype that it knows."""
         dtype = None
         for x in arrays:
-            if not hasattr(x, "flags") or not x.flags.c_contiguous:
+            if not hasattr(x, "dtype"):
                 return False
             if x.dtype.kind == "f" and x.ndim:
                 if dtype is None:
@@ -67,6 +69,8 @@ class Body:
     def run(self, launch: Any, arguments: Arguments) -> Any:
         """The body's result; `launch` is for bodies on CUDA, None for the others."""
         arrays, keywords = arguments
+        if not self.strided:
+            arrays = tuple([x if x.flags.c_contiguous else x.copy() for x in arrays])
         if self.device == "cpu":
             return self.function(*arrays, **keywords)
         return self.function(launch, *arrays, **keywords)
@@ -109,7 +113,8 @@ class Kernel:
         return self.name.partition(".")[0]
 
     def body(self, name: str, *, device: str, dtypes: tuple[str, ...] = FLOATS,
-             covers: Callable[..., bool] | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+             covers: Callable[..., bool] | None = None,
+             strided: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorates a function: it is a body of this kernel from now on.
 
         Raises ValueError for a name that is taken, a device that is none, or a function without the two lines that
@@ -119,7 +124,7 @@ class Kernel:
             raise ValueError(f'{self.name} {name}: a body runs on "cpu" or "cuda", not {device!r}')
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            body = Body(self, name, device, function, dtypes, covers)
+            body = Body(self, name, device, function, dtypes, covers, strided)
             if not all(body.adds):
                 raise ValueError(f'{body}: its docstring says what it adds, then "中文：" and the same in Chinese')
             if name in self.own:
