@@ -27,7 +27,7 @@ def peaks(dtype: Any, xp: Any = np, *, memory: int = MEMORY, cache: int = CACHE,
     Memory and cache: the faster of a copy, 2 n bytes, and of the triad a = b + s c, 3 n bytes (McCalpin 1995), which
     takes all of Numba's threads. Matrix product: 2 n³ operations, on random numbers, because zeros take less power.
     """
-    return Peaks(bandwidth(memory, xp, seconds=seconds, clock=clock), bandwidth(cache, xp, seconds=seconds, clock=clock),
+    return Peaks(*(bandwidth(nbytes, xp, seconds=seconds, clock=clock) for nbytes in (memory, cache)),
                  matmul_rate(side, dtype, xp, seconds=seconds, clock=clock))
 
 

@@ -63,7 +63,7 @@ def read(path: str | os.PathLike[str]) -> Results:
     try:
         document = json.loads(Path(path).read_text(encoding="utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError, RecursionError):
-        raise ValueError(f"{path} is no JSON file; results are written by python -m benchmarks kernels --json") from None
+        raise ValueError(f"{path} is no JSON file; python -m benchmarks kernels --json writes results") from None
     match document:
         case {"machine": dict() as machine, "rows": list() as rows, **more}:
             return Results({str(fact): str(value) for fact, value in machine.items()},
@@ -73,7 +73,7 @@ def read(path: str | os.PathLike[str]) -> Results:
 
 def _row(path: Any, i: int, row: Any) -> Row:
     match row:
-        case {"of": dict() as of, "seconds": float() | int() as seconds, **figures} if of and not isinstance(seconds, bool):
+        case {"of": dict() as of, "seconds": float() | int() as seconds, **figures} if of and seconds is not True:
             if math.isfinite(seconds) and seconds > 0:
                 return Row(of, float(seconds), figures)
     raise ValueError(f'{path}: row {i} has no "of" with what was timed and "seconds" above 0')
