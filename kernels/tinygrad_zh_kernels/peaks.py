@@ -27,8 +27,8 @@ def peaks(dtype: Any, xp: Any = np, *, memory: int = MEMORY, cache: int = CACHE,
     Memory and cache: the faster of a copy, 2 n bytes, and of the triad a = b + s c, 3 n bytes (McCalpin 1995), which
     takes all of Numba's threads. Matrix product: 2 n³ operations, on random numbers, because zeros take less power.
     """
-    return Peaks(*(bandwidth(nbytes, xp, seconds=seconds, clock=clock) for nbytes in (memory, cache)),
-                 matmul_rate(side, dtype, xp, seconds=seconds, clock=clock))
+    from_memory, from_cache = (bandwidth(nbytes, xp, seconds=seconds, clock=clock) for nbytes in (memory, cache))
+    return Peaks(from_memory, from_cache, matmul_rate(side, dtype, xp, seconds=seconds, clock=clock))
 
 
 def bandwidth(nbytes: int, xp: Any = np, *, seconds: float = 0.5, clock: Clock = wall_clock) -> float:

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,7 @@ def overtakes(first: Times, second: Times) -> list[float]:
     gaps = [(size, math.log(seconds / other[size]))
             for size, seconds in zip(first.sizes, first.seconds, strict=True) if size in other]
     found = []
-    for (size, gap), (next_size, next_gap) in zip(gaps, gaps[1:], strict=False):
+    for (size, gap), (next_size, next_gap) in pairwise(gaps):
         if gap * next_gap < 0:
             share = gap / (gap - next_gap)
             found.append(round(math.exp((1 - share) * math.log(size) + share * math.log(next_size)), 6))
@@ -76,7 +77,8 @@ def crossover(races: Sequence[Race], path: str | os.PathLike[str], *, columns: i
             axes.set_axis_off()
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=12.5)
-        handles = {name: handle for axes in grid for handle, name in zip(*axes.get_legend_handles_labels(), strict=True)}
+        lines = [line for axes in grid for line in axes.lines if line.get_label() in styles]
+        handles = {line.get_label(): line for line in lines}
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(4, len(handles)))
 
     table = ([race.title, name, *row] for race in races for name, times in race.ways.items()

@@ -34,7 +34,7 @@ class Point:
 
 def roofline(points: Sequence[Point], bandwidths: Mapping[str, float], peak: float, path: str | os.PathLike[str], *,
              title: str) -> Path:
-    """Draw min(peak, bandwidth · intensity), a roof for each of the named bandwidths, and the kernels under it. 屋顶线图
+    """Draw min(peak, bandwidth · intensity), a roof for each named bandwidth, and the kernels under it. 屋顶线图
 
     `bandwidths` in bytes a second, `peak` in operations a second, both measured. A kernel's number stands above its
     highest point, bodies differ by colour and mark. Points without operations cannot be drawn and are only in the
