@@ -1,0 +1,99 @@
+"""use_kernels: for a while, faster bodies run in the formulas' place, where they cover what comes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+import tinygrad_zh_kernels as library
+from tinygrad_zh.core.mode import using
+from tinygrad_zh.ops.formula import all_ops
+from tinygrad_zh_kernels import Arguments, Body, Kernel
+
+FORMULAS = "formulas"
+"""The name under which no kernel is chosen."""
+
+
+@cache
+def _ops() -> dict[str, Any]:
+    return {op.__name__: op for op in all_ops()}
+
+
+def formula(kernel: Kernel) -> Callable[..., Any]:
+    """The op's function that a kernel replaces: Softmax.forward for "softmax.forward". 中文：所替代的公式。
+
+    Raises LookupError where the engine has no such function.
+    """
+    op, _, function = kernel.formula.partition(".")
+    found = getattr(_ops().get(op), function, None)
+    if found is None:
+        raise LookupError(f"kernel {kernel} replaces {kernel.formula}, which the engine does not have")
+    return found
+
+
+def names() -> tuple[str, ...]:
+    """Every name that use_kernels knows: of all bodies, and "formulas"."""
+    found = {name for kernel in library.kernels().values() for name in library.bodies(kernel)}
+    return (FORMULAS, *sorted(found))
+
+
+@contextmanager
+def use_kernels(*chosen: str) -> Iterator[None]:
+    """Within the block the formulas' work is done by these bodies, where they cover it. 中文：选用计算核。
+
+    "numba" on the CPU; "cuda-c", "numba-cuda" on CUDA. With several names the first that covers a call is taken, and
+    where none does the formula runs: dtypes, shapes and memory layouts that a body does not cover are no error.
+    "formulas" takes all kernels away. Results agree with the formulas' to rounding. Raises ValueError for a name that
+    no body has.
+
+    >>> import tinygrad_zh as tz
+    >>> x = tz.tensor([[1.0, 2.0, 3.0]])
+    >>> with tz.use_kernels("numba"):
+    ...     y = tz.functional.softmax(x)
+    >>> y
+    tensor([[0.09003057, 0.24472848, 0.66524094]])
+    """
+    bound = _bound(chosen)
+    with using(kernels=bound or None):
+        yield
+
+
+def from_environment() -> tuple[str, ...]:
+    """The names that TINYGRAD_ZH_KERNELS gives, separated by commas; "formulas" where it gives none."""
+    return tuple(os.environ.get("TINYGRAD_ZH_KERNELS", FORMULAS).replace(" ", "").split(","))
+
+
+def _bound(chosen: tuple[str, ...]) -> Mapping[Callable[..., Any], Callable[..., Any]]:
+    known = names()
+    for name in chosen:
+        if name not in known:
+            raise ValueError(f"there are no kernels {name!r}; there are {', '.join(known)}")
+    table = {}
+    for kernel in library.kernels().values():
+        bodies = library.bodies(kernel)
+        wanted = [bodies[name] for name in chosen if name in bodies]
+        if wanted:
+            table[formula(kernel)] = _first_that_covers(wanted, formula(kernel))
+    return table
+
+
+def _first_that_covers(bodies: list[Body], otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    def run(*arrays: Any, **keywords: Any) -> Any:
+        device = "cpu" if all([isinstance(x, np.ndarray) for x in arrays]) else "cuda"
+        for body in bodies:
+            if body.device == device and body.accepts(*arrays, **keywords):
+                return body.run(_launcher() if device == "cuda" else None, Arguments(arrays, keywords))
+        return otherwise(*arrays, **keywords)
+
+    return run
+
+
+def _launcher() -> Any:
+    from tinygrad_zh_kernels.gpu import launcher  # CuPy stays off the import path
+
+    return launcher()
