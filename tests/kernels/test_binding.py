@@ -12,7 +12,7 @@ import pytest
 
 import tinygrad_zh as tz
 import tinygrad_zh_kernels as library
-from tinygrad_zh.kernels import check, from_environment, names
+from tinygrad_zh.kernels import check, chosen, known
 
 F = tz.functional
 
@@ -159,12 +159,13 @@ def test_a_name_that_no_body_has() -> None:
         pass
 
 
-def test_the_environment_chooses(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_chooses_where_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TINYGRAD_ZH_KERNELS", raising=False)
-    assert from_environment() == ("formulas",)
+    assert chosen() == ("formulas",)
     monkeypatch.setenv("TINYGRAD_ZH_KERNELS", "cuda-c, numba")
-    assert from_environment() == ("cuda-c", "numba")
-    assert set(from_environment()) <= set(names())
+    assert chosen() == ("cuda-c", "numba")
+    assert chosen("numba") == ("numba",)
+    assert {"formulas", "numba", "cuda-c", "numba-cuda"} <= set(known())
 
 
 @pytest.mark.parametrize(("text", "error", "says"), [

@@ -11,6 +11,7 @@ from pathlib import Path
 from tinygrad_zh.documents import SYSTEMS
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.i18n import text
+from tinygrad_zh.kernels import chosen, use_kernels
 from tinygrad_zh.stepper import Watch
 from tinygrad_zh.train import observed
 
@@ -25,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch-size", type=int, help=text("cli.train.batch_size"))
     parser.add_argument("--seed", type=int, default=0, help=text("cli.train.seed"))
     parser.add_argument("--out", type=Path, help=text("cli.train.out"))
+    parser.add_argument("--kernels", metavar="NAME[,NAME]", help=text("cli.train.kernels"))
     parser.add_argument("--watch", action="store_true", help=text("cli.train.watch"))
     parser.add_argument("--watch-html", type=Path, metavar="OUT.html", help=text("cli.train.watch_html"))
 
@@ -32,13 +34,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     system = import_module(SYSTEMS[arguments.system])
     options = Options(**{name: getattr(arguments, name) for name in Options.__dataclass_fields__})
-    if not arguments.watch and arguments.watch_html is None:
-        system.run(options)
-        return 0
-    port = 0 if arguments.watch else None
-    with Watch(port=port, path=arguments.watch_html, title=arguments.system.upper()) as watch, observed(watch):
-        system.run(options)
-        _stay(watch)
+    with use_kernels(*chosen(arguments.kernels)):
+        if not arguments.watch and arguments.watch_html is None:
+            system.run(options)
+            return 0
+        port = 0 if arguments.watch else None
+        with Watch(port=port, path=arguments.watch_html, title=arguments.system.upper()) as watch, observed(watch):
+            system.run(options)
+            _stay(watch)
     return 0
 
 

@@ -36,14 +36,14 @@ def formula(kernel: Kernel) -> Callable[..., Any]:
     return found
 
 
-def names() -> tuple[str, ...]:
+def known() -> tuple[str, ...]:
     """Every name that use_kernels knows: of all bodies, and "formulas"."""
     found = {name for kernel in library.kernels().values() for name in library.bodies(kernel)}
     return (FORMULAS, *sorted(found))
 
 
 @contextmanager
-def use_kernels(*chosen: str) -> Iterator[None]:
+def use_kernels(*names: str) -> Iterator[None]:
     """Within the block the formulas' work is done by these bodies, where they cover it. 中文：选用计算核。
 
     "numba" on the CPU; "cuda-c", "numba-cuda" on CUDA. With several names the first that covers a call is taken, and
@@ -58,25 +58,27 @@ def use_kernels(*chosen: str) -> Iterator[None]:
     >>> y
     tensor([[0.09003057, 0.24472848, 0.66524094]])
     """
-    bound = _bound(chosen)
+    bound = _bound(names)
     with using(kernels=bound or None):
         yield
 
 
-def from_environment() -> tuple[str, ...]:
-    """The names that TINYGRAD_ZH_KERNELS gives, separated by commas; "formulas" where it gives none."""
-    return tuple(os.environ.get("TINYGRAD_ZH_KERNELS", FORMULAS).replace(" ", "").split(","))
+def chosen(names: str | None = None) -> tuple[str, ...]:
+    """Names of kernels out of "numba, cuda-c": those given, else TINYGRAD_ZH_KERNELS, else the formulas."""
+    given = names or os.environ.get("TINYGRAD_ZH_KERNELS") or FORMULAS
+    return tuple(name.strip() for name in given.split(","))
 
 
-def _bound(chosen: tuple[str, ...]) -> Mapping[Callable[..., Any], Callable[..., Any]]:
-    known = names()
-    for name in chosen:
-        if name not in known:
-            raise ValueError(f"there are no kernels {name!r}; there are {', '.join(known)}")
+def _bound(names: tuple[str, ...]) -> Mapping[Callable[..., Any], Callable[..., Any]]:
+    if names == (FORMULAS,):
+        return {}  # Numba is not even imported
+    for name in names:
+        if name not in known():
+            raise ValueError(f"there are no kernels {name!r}; there are {', '.join(known())}")
     table = {}
     for kernel in library.kernels().values():
         bodies = library.bodies(kernel)
-        wanted = [bodies[name] for name in chosen if name in bodies]
+        wanted = [bodies[name] for name in names if name in bodies]
         if wanted:
             table[formula(kernel)] = _first_that_covers(wanted, formula(kernel))
     return table
