@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import float32, float64, int32, int64, njit, types
+from numba import float32, float64, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
 
@@ -53,32 +53,16 @@ def _binary(name: str) -> Any:
 
 
 @intrinsic
-def _power_of_two(typing: Any, n: Any) -> Any:
-    """2ⁿ by its bits, as float32 from an int32 and as float64 from an int64; n + bias must be a normal exponent."""
-    if n == types.int32:
-        return types.float32(n), _exponent(23, 127, ir.FloatType())
-    return types.float64(types.int64), _exponent(52, 1023, ir.DoubleType())
-
-
-def _exponent(mantissa: int, bias: int, kind: Any) -> Any:
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        (n,) = arguments
-        biased = builder.add(n, ir.Constant(n.type, bias))
-        return builder.bitcast(builder.shl(biased, ir.Constant(n.type, mantissa)), kind)
-
-    return generate
-
-
-@intrinsic
-def _round(typing: Any, x: Any) -> Any:
-    """The nearest integer, as a float of the same dtype; one instruction."""
+def _power_of_two(typing: Any, shifted: Any) -> Any:
+    """2ⁿ by its bits, from a float whose last bits are n + bias: they are moved to where the exponent stands."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = context.get_value_type(signature.return_type)
-        function = builder.module.declare_intrinsic("llvm.nearbyint", [kind], ir.FunctionType(kind, [kind]))
-        return builder.call(function, arguments)
+        integer, mantissa = (ir.IntType(32), 23) if shifted == types.float32 else (ir.IntType(64), 52)
+        bits = builder.bitcast(arguments[0], integer)
+        return builder.bitcast(builder.shl(bits, ir.Constant(integer, mantissa)), kind)
 
-    return x(x), generate
+    return shifted(shifted), generate
 
 
 @intrinsic
@@ -109,18 +93,23 @@ def use_widest_vectors(typing: Any) -> Any:
 
 
 # ---- eˣ = 2ⁿ eʳ, n = round(x / ln 2), |r| ≤ ½ ln 2. ln 2 in two parts keeps r exact (Cody, Waite 1980).
-# The bounds give n = −127, whose bits are 0, and n = 128, whose bits are ∞. Of nan the integer is anything: eʳ is nan.
+# n comes from adding 1.5 · 2²³ + 127: the sum has no room for a fraction, so it is rounded, and its last bits are those
+# of n + 127, an exponent as it is stored. No conversion to integers, which AVX2 does not have for float64.
+# The bounds give n = −127, whose bits are 0, and n = 128, whose bits are ∞. Of nan the bits are anything: eʳ is nan.
 
 _E0, _E1, _E2, _E3, _E4, _E5 = (np.float32(c) for c in (
     1.9875691500e-4, 1.3981999507e-3, 8.3334519073e-3, 4.1665795894e-2, 1.6666665459e-1, 5.0000001201e-1))  # Cephes
 _LOG2E32, _HIGH32, _LOW32 = np.float32(1.44269504088896341), np.float32(0.693359375), np.float32(-2.12194440e-4)
 _TOP32, _BOTTOM32, _ONE32 = np.float32(88.7), np.float32(-88.0), np.float32(1)
+_SHIFT32, _SHIFT64 = np.float32(1.5 * 2**23 + 127), 1.5 * 2.0**52 + 1023
 
 
 @njit(fastmath=SAFE, error_model="numpy", forceinline=True)
 def _exp32(x):
-    x = _select(x > _TOP32, _TOP32, _select(x < _BOTTOM32, _BOTTOM32, x))
-    n = _round(x * _LOG2E32)
+    x = _select(x > _TOP32, _TOP32, x)
+    x = _select(x < _BOTTOM32, _BOTTOM32, x)
+    shifted = x * _LOG2E32 + _SHIFT32
+    n = shifted - _SHIFT32
     r = x - n * _HIGH32
     r = r - n * _LOW32
     p = _E0
@@ -129,7 +118,7 @@ def _exp32(x):
     p = p * r + _E3
     p = p * r + _E4
     p = p * r + _E5
-    return (p * (r * r) + r + _ONE32) * _power_of_two(int32(n))
+    return (p * (r * r) + r + _ONE32) * _power_of_two(shifted)
 
 
 # Taylor's coefficients 1/13! … 1/2!: on |r| ≤ ½ ln 2 the rest is below half a unit in the last place.
@@ -140,8 +129,10 @@ _TOP64, _BOTTOM64 = 709.7, -709.1
 
 @njit(fastmath=SAFE, error_model="numpy", forceinline=True)
 def _exp64(x):
-    x = _select(x > _TOP64, _TOP64, _select(x < _BOTTOM64, _BOTTOM64, x))
-    n = _round(x * _LOG2E64)
+    x = _select(x > _TOP64, _TOP64, x)
+    x = _select(x < _BOTTOM64, _BOTTOM64, x)
+    shifted = x * _LOG2E64 + _SHIFT64
+    n = shifted - _SHIFT64
     r = x - n * _HIGH64
     r = r - n * _LOW64
     p = _P64[0]
@@ -156,7 +147,7 @@ def _exp64(x):
     p = p * r + _P64[9]
     p = p * r + _P64[10]
     p = p * r + _P64[11]
-    return (p * (r * r) + r + 1.0) * _power_of_two(int64(n))
+    return (p * (r * r) + r + 1.0) * _power_of_two(shifted)
 
 
 def exp(x: Any) -> Any:
@@ -189,7 +180,8 @@ _NEAR64 = 0.625
 
 @njit(fastmath=SAFE, error_model="numpy", forceinline=True)
 def _tanh32(x):
-    x = _select(x > _END32, _END32, _select(x < -_END32, -_END32, x))
+    x = _select(x > _END32, _END32, x)
+    x = _select(x < -_END32, -_END32, x)
     z = x * x
     p = _T13
     p = p * z + _T11
@@ -235,7 +227,7 @@ def _tanh(x):
     return None
 
 
-# ---- σ(x) = 1 / (1 + e⁻ˣ), by e^−|x| so that nothing overflows and the small side keeps its digits
+# ---- σ(x) = 1 / (1 + e⁻ˣ), as it stands: where e⁻ˣ is ∞ the result is 0, and no warning is raised here as in NumPy
 
 
 def sigmoid(x: Any) -> Any:
@@ -247,10 +239,5 @@ def sigmoid(x: Any) -> Any:
 def _sigmoid(x):
     if x not in (float32, float64):
         return None
-    one, zero = (np.float32(1), np.float32(0)) if x == float32 else (1.0, 0.0)
-
-    def body(x):
-        e = exp(-abs(x))
-        return _select(x >= zero, one, e) / (one + e)
-
-    return body
+    one = np.float32(1) if x == float32 else 1.0
+    return lambda x: one / (one + exp(-x))
