@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 Dim = tuple[int, ...]
 COMMON = Path(__file__).parent / "common.cuh"
 
@@ -40,3 +42,17 @@ class Launcher(Protocol):
 def blocks(n: int, threads: int) -> int:
     """⌈n / threads⌉: the blocks that n threads need."""
     return -(-n // threads)
+
+
+def prelude(dtype: Any, defines: tuple[str, ...] = ()) -> str:
+    """The lines that come before a .cu file: T, A and the defines.
+
+    In the source and not as options of the compiler: there T would already be replaced in NVIDIA's own headers, whose
+    templates have parameters of that name.
+    """
+    name = np.dtype(dtype).name
+    half = "#include <cuda_fp16.h>\n#define T_IS_HALF\n" if name == "float16" else ""
+    memory = {"float16": "__half", "float32": "float", "float64": "double"}[name]
+    sums = "double" if name == "float64" else "float"
+    macros = (f"T {memory}", f"A {sums}", *(define.replace("=", " ", 1) for define in defines))
+    return half + "".join(f"#define {macro}\n" for macro in macros) + "#line 1\n"
