@@ -128,7 +128,7 @@ def _deviation(result: np.ndarray[Any, Any], exact: np.ndarray[Any, Any], tolera
         at = tuple(wrong[0])
         return np.inf, f"{result[at]} instead of {wanted[at]} at {_index(at)}"
     scale = np.abs(wanted[finite]).max(initial=0.0) or 1.0
-    off = np.abs(np.where(finite, result.astype(np.float64) - wanted, 0)) / scale
+    off = np.abs(np.where(finite, result, 0).astype(np.float64) - np.where(finite, wanted, 0)) / scale
     worst = off.max(initial=0.0)
     if worst <= tolerance:
         return float(worst / tolerance), None
