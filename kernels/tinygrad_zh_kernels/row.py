@@ -1,0 +1,47 @@
+"""How the threads of a GPU share a row that is to stay in registers: the host's side of row.cuh. 一行数据的分工"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, NamedTuple
+
+from tinygrad_zh_kernels.launcher import Dim, blocks
+
+REGISTERS = 128
+"""Bytes that a thread holds at most: with 1024 threads in a block it has registers for 256 in all."""
+
+
+class Share(NamedTuple):
+    """How many blocks and threads, and what row.cuh must know."""
+
+    grid: Dim
+    block: Dim
+    defines: tuple[str, ...]
+
+
+def share(*arrays: Any) -> Share | None:
+    """The shares of the rows of these arrays, all of one shape and all held at once; None if the rows are too long.
+
+    A row of up to 1024 float32 is a warp's, a longer one, of up to 32,768, a block's; half as much of two arrays, and
+    of rows that do not begin at 16 bytes, whose numbers are read one by one and need an address each.
+    """
+    x = arrays[0]
+    columns = x.shape[-1]
+    width = 16 // x.itemsize
+    step = width if columns % width == 0 and all(aligned(a) for a in arrays) else 1
+    most = REGISTERS // max(4, x.itemsize) // len(arrays) // (1 if step == width else 2)
+    threads = 32 * max(1, blocks(columns, 32 * most))
+    if threads > 1024:
+        return None
+    held = width
+    while held * threads < columns:
+        held = min(4 * held, most)
+    rows = 4 if threads == 32 else 1
+    grid = (blocks(math.prod(x.shape[:-1]), rows),)
+    return Share(grid, (threads, rows), (f"HELD={held}", f"STEP={step}"))
+
+
+def aligned(x: Any) -> bool:
+    """Whether an array begins where 16 bytes may be read at once: a part of another array may not."""
+    address = x.data.ptr if hasattr(x.data, "ptr") else x.ctypes.data
+    return address % 16 == 0
