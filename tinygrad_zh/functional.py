@@ -43,6 +43,7 @@ from tinygrad_zh.ops.arithmetic import Where as where
 from tinygrad_zh.ops.arithmetic import astype, clip, pow
 from tinygrad_zh.ops.attention import attention_weights, scaled_dot_product_attention
 from tinygrad_zh.ops.blocked_attention import blocked_attention
+from tinygrad_zh.ops.convolution import conv2d
 from tinygrad_zh.ops.fused import bias_gelu, bias_relu, bias_sigmoid, bias_tanh
 from tinygrad_zh.ops.indexing import embedding, getitem
 from tinygrad_zh.ops.linear import einsum, matmul
@@ -57,6 +58,7 @@ from tinygrad_zh.ops.loss import (
     mse_loss,
 )
 from tinygrad_zh.ops.normalization import batch_norm, layer_norm, rms_norm
+from tinygrad_zh.ops.pooling import avg_pool2d, max_pool2d
 from tinygrad_zh.ops.reduction import argmax, argmin, logsumexp, max, mean, min, norm, prod, std, sum, var
 from tinygrad_zh.ops.regularization import dropout
 from tinygrad_zh.ops.shape import (
@@ -76,14 +78,14 @@ from tinygrad_zh.ops.shape import (
 )
 
 __all__ = [
-    "abs", "add", "argmax", "argmin", "astype", "attention_weights", "batch_norm", "bias_gelu", "bias_relu",
-    "bias_sigmoid", "bias_tanh", "binary_cross_entropy", "binary_cross_entropy_with_logits",
-    "blocked_attention", "broadcast_to", "clip", "concat", "cos", "cross_entropy",
+    "abs", "add", "argmax", "argmin", "astype", "attention_weights", "avg_pool2d", "batch_norm", "bias_gelu",
+    "bias_relu", "bias_sigmoid", "bias_tanh", "binary_cross_entropy", "binary_cross_entropy_with_logits",
+    "blocked_attention", "broadcast_to", "clip", "concat", "conv2d", "cos", "cross_entropy",
     "cross_entropy_of_probabilities", "div", "dropout", "einsum", "embedding", "equal", "exp", "expand_dims",
     "flatten", "flip", "gelu", "getitem", "greater", "greater_equal", "half_squared_error", "huber_loss",
     "isfinite", "l1_loss", "layer_norm", "leaky_relu", "less", "less_equal", "log", "log1p", "log_sigmoid",
-    "log_softmax", "logsumexp", "masked_softmax", "matmul", "max", "maximum", "mean", "min", "minimum",
-    "mse_loss", "mul", "neg", "norm", "not_equal", "pad", "pow", "prod", "relu", "reshape", "rms_norm", "roll",
-    "scaled_dot_product_attention", "sigmoid", "sign", "silu", "sin", "softmax", "softplus", "split", "sqrt",
-    "squeeze", "stack", "std", "sub", "sum", "swapaxes", "tanh", "transpose", "var", "where",
+    "log_softmax", "logsumexp", "masked_softmax", "matmul", "max", "max_pool2d", "maximum", "mean", "min",
+    "minimum", "mse_loss", "mul", "neg", "norm", "not_equal", "pad", "pow", "prod", "relu", "reshape",
+    "rms_norm", "roll", "scaled_dot_product_attention", "sigmoid", "sign", "silu", "sin", "softmax", "softplus",
+    "split", "sqrt", "squeeze", "stack", "std", "sub", "sum", "swapaxes", "tanh", "transpose", "var", "where",
 ]

@@ -164,6 +164,33 @@ def normalization() -> Iterator[Arrays]:
 
 
 @family
+def convolution() -> Iterator[Arrays]:
+    variants: dict[str, dict[str, Any]] = {
+        "plain": {"stride": 1, "padding": 0},
+        "padded": {"stride": 1, "padding": 1},
+        "strided": {"stride": (2, 1), "padding": (0, 2)},
+        "apart": {"stride": (4, 3), "padding": 1},
+    }
+    for variant, how in variants.items():
+        name = f"conv2d.{variant}"
+        yield differentiate(name, F.conv2d, normal(name, x=(2, 2, 5, 6), weight=(3, 2, 3, 2), bias=(3,)), **how)
+
+    pools: dict[str, Callable[..., Any]] = {
+        "max_pool2d": lambda x, kernel, **how: F.max_pool2d(x, kernel, **how),
+        "avg_pool2d": lambda x, kernel, **how: F.avg_pool2d(x, kernel, **how),
+    }
+    for pool, function in pools.items():
+        for variant, how in {
+            "side_by_side": {"kernel": 2, "stride": 2, "padding": 0},
+            "overlapping": {"kernel": 3, "stride": 1, "padding": 1},
+            "apart": {"kernel": (2, 3), "stride": (3, 4), "padding": (1, 0)},
+        }.items():
+            name = f"{pool}.{variant}"
+            with_ties = np.round(normal(name, x=(1, 2, 5, 7))["x"])
+            yield differentiate(name, function, {"x": with_ties}, **how)
+
+
+@family
 def attention() -> Iterator[Arrays]:
     name = "attention"
     shapes = {"q": (2, 2, 4, 3), "k": (2, 2, 5, 3), "v": (2, 2, 5, 3)}

@@ -12,6 +12,7 @@ from tests.golden import FOLDER, Case, cases, families, load, mlp
 FAMILIES = [
     "activations",
     "attention",
+    "convolution",
     "linear",
     "losses",
     "normalization",

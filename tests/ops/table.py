@@ -32,7 +32,7 @@ from tinygrad_zh.check.strategies import (
     ties,
     with_zeros,
 )
-from tinygrad_zh.ops import arithmetic, indexing, reduction, update
+from tinygrad_zh.ops import arithmetic, convolution, indexing, reduction, update
 
 
 @dataclass(frozen=True)
@@ -227,6 +227,38 @@ def layer_norm(x: Any, gamma: Any, beta: Any) -> Any:
     return gamma * (x - x.mean(-1, keepdims=True)) / np.sqrt(x.var(-1, keepdims=True) + 1e-5) + beta
 
 
+def windows(x: Any, kernel: Any, stride: Any, padding: Any, outside: float = 0.0) -> Any:
+    """What a kernel sees at each place: (i, j, n, c, u, v)."""
+    (u, v), (s, t), (p, q) = (k if isinstance(k, tuple) else (k, k) for k in (kernel, stride, padding))
+    x = np.pad(x, ((0, 0), (0, 0), (p, p), (q, q)), constant_values=outside)
+    rows, columns = range(0, x.shape[2] - u + 1, s), range(0, x.shape[3] - v + 1, t)
+    return np.array([[x[:, :, i : i + u, j : j + v] for j in columns] for i in rows])
+
+
+def put_back(x: Any, shape: Any, stride: Any, padding: Any) -> Any:
+    """Each number of each window added at the pixel that it was taken from."""
+    *batch, h, w = x.shape[0], x.shape[1], *shape
+    pixel = np.arange(1.0, h * w + 1).reshape(1, 1, h, w)  # by number; 0 is the padding
+    seen = windows(pixel, x.shape[2:4], stride, padding)[:, :, 0, 0].transpose(2, 3, 0, 1).astype(int)
+    y = np.zeros((*batch, h * w + 1))
+    for place in np.ndindex(seen.shape):
+        y[..., seen[place]] += x[(..., *place)]
+    return y[..., 1:].reshape(*batch, h, w)
+
+
+def conv2d(x: Any, W: Any, b: Any = 0.0, stride: Any = 1, padding: Any = 0) -> Any:
+    seen = windows(x, W.shape[2:], stride, padding)
+    return (seen[..., None, :, :, :] * W).sum(axis=(-3, -2, -1)).transpose(2, 3, 0, 1) + np.reshape(b, (-1, 1, 1))
+
+
+def max_pool2d(x: Any, kernel: Any, stride: Any, padding: Any) -> Any:
+    return windows(x, kernel, stride or kernel, padding, -np.inf).max(axis=(-2, -1)).transpose(2, 3, 0, 1)
+
+
+def avg_pool2d(x: Any, kernel: Any, stride: Any, padding: Any) -> Any:
+    return windows(x, kernel, stride or kernel, padding).mean(axis=(-2, -1)).transpose(2, 3, 0, 1)
+
+
 def products_of_others(x: Any) -> Any:
     return np.stack([np.delete(x, i, axis=-1).prod(axis=-1) for i in range(x.shape[-1])], axis=-1)
 
@@ -348,6 +380,61 @@ def channels(draw: DrawFn) -> Case:
     inputs = st.just([(n, c, *image), (c,), (c,), (c,), (c,)])
     keywords = {"training": st.booleans(), "momentum": st.sampled_from([0.1, 0.5])}
     return draw(calls(inputs, distinct, real, between(0.5, 2), real, real, **keywords))
+
+
+@st.composite
+def image_sizes(draw: DrawFn, kernel: tuple[int, int], most: int) -> tuple[Shape, dict[str, Any]]:
+    """Height and width that the kernel fits into, often just so, and the stride and padding."""
+    padding = draw(st.sampled_from([0, 0, *range(1, most + 1), (most, 0), (0, most)]))
+    p, q = padding if isinstance(padding, tuple) else (padding, padding)
+    h, w = (max(k - 2 * n, 1) + draw(st.sampled_from([0, 0, 1, 2])) for k, n in zip(kernel, (p, q), strict=True))
+    return (h, w), {"stride": st.sampled_from([1, 1, 2, 3, (1, 2), (3, 1)]), "padding": st.just(padding)}
+
+
+KERNELS = st.sampled_from([(1, 1), (1, 2), (2, 2), (2, 3), (3, 1), (3, 3)])
+
+
+@st.composite
+def convolutions(draw: DrawFn, *, bias: bool) -> Case:
+    """Images (n, c, h, w) and weights (o, c, u, v): no image, one pixel, a kernel as large as the image."""
+    n, c, o = draw(st.integers(0, 2)), draw(st.integers(1, 2)), draw(st.integers(1, 3))
+    kernel = draw(KERNELS)
+    size, keywords = draw(image_sizes(kernel, most=2))
+    inputs = [(n, c, *size), (o, c, *kernel), (o,)][: 2 + bias]
+    return draw(calls(st.just(inputs), real, **keywords))
+
+
+@st.composite
+def views(draw: DrawFn) -> Case:
+    """Images, and what Windows takes as literals."""
+    kernel, stride = draw(KERNELS), st.sampled_from([(1, 1), (1, 2), (3, 1)])
+    (h, w), keywords = draw(image_sizes(kernel, most=1))
+    padding = keywords["padding"].map(lambda p: p if isinstance(p, tuple) else (p, p))
+    shape = (draw(st.integers(0, 2)), draw(st.integers(1, 2)), h, w)
+    return draw(unary(real, of=st.just(shape), kernel=st.just(kernel), stride=stride, padding=padding))
+
+
+@st.composite
+def folds(draw: DrawFn) -> Case:
+    """Numbers (n, c, u, v, i, j), one for each place of each window of an image."""
+    kernel = draw(KERNELS)
+    (h, w), _ = draw(image_sizes(kernel, most=0))
+    (p, q), (s, t) = (draw(st.sampled_from([(0, 0), (1, 0), (1, 2)])), draw(st.sampled_from([(1, 1), (1, 2), (3, 1)])))
+    i, j = (h + 2 * p - kernel[0]) // s + 1, (w + 2 * q - kernel[1]) // t + 1
+    shape = (draw(st.integers(0, 2)), draw(st.integers(1, 2)), *kernel, i, j)
+    keywords = {"shape": st.just((h, w)), "stride": st.just((s, t)), "padding": st.just((p, q))}
+    return draw(unary(real, of=st.just(shape), **keywords))
+
+
+@st.composite
+def poolings(draw: DrawFn, values: Values) -> Case:
+    """Images (n, c, h, w), and windows that overlap, meet, or leave pixels out."""
+    n, c = draw(st.integers(0, 2)), draw(st.integers(1, 2))
+    kernel = draw(KERNELS)
+    size, keywords = draw(image_sizes(kernel, most=min(kernel) - 1))
+    stride = st.none() | keywords.pop("stride")
+    each = st.sampled_from([kernel, kernel[0]]) if kernel[0] == kernel[1] else st.just(kernel)
+    return draw(calls(st.just([(n, c, *size)]), values, kernel=each, stride=stride, **keywords))
 
 
 @st.composite
@@ -620,6 +707,12 @@ LAYERS = [
     Row("layer_norm", F.layer_norm, layer_norm, rows_of(2), rounds=True),
     Row("rms_norm", F.rms_norm, lambda x, gamma: gamma * x / np.sqrt((x**2).mean(-1, keepdims=True) + 1e-5),
         rows_of(1), rounds=True),
+    Row("conv2d", F.conv2d, conv2d, convolutions(bias=True), rounds=True),
+    Row("conv2d without a bias", F.conv2d, conv2d, convolutions(bias=False), rounds=True),
+    Row("max_pool2d", F.max_pool2d, max_pool2d, poolings(distinct)),
+    Row("avg_pool2d", F.avg_pool2d, avg_pool2d, poolings(real), rounds=True),
+    Row("windows", convolution.Windows, lambda x, **how: windows(x, **how).transpose(2, 3, 4, 5, 0, 1), views()),
+    Row("unwindows", convolution.Unwindows, put_back, folds(), rounds=True),
     Row("batch_norm", F.batch_norm, batch_norm, channels(), rounds=True),
     Row("bias_relu", F.bias_relu, lambda x, b: np.where(x + b > 0, x + b, 0.0), biased(even_tenths, odd_tenths)),
     Row("bias_sigmoid", F.bias_sigmoid, lambda x, b: 1 / (1 + np.exp(-x - b)), biased(real), rounds=True),

@@ -11,7 +11,7 @@ import tinygrad_zh as tz
 from tests.golden import Case, cases, cases_of
 from tinygrad_zh import functional as F
 
-FAMILIES = ("activations", "losses", "normalization", "attention", "linear", "reductions")
+FAMILIES = ("activations", "losses", "normalization", "attention", "convolution", "linear", "reductions")
 CASES = cases(*FAMILIES)
 
 
@@ -99,5 +99,5 @@ def test_every_function_of_the_families_is_here():
         "relu", "leaky_relu", "sigmoid", "tanh", "gelu", "silu", "softplus", "softmax", "log_softmax",
         "cross_entropy", "binary_cross_entropy", "binary_cross_entropy_with_logits", "mse_loss", "l1_loss",
         "huber_loss", "layer_norm", "rms_norm", "batch_norm", "attention", "masked_softmax", "matmul", "einsum",
-        "embedding", "max", "min", "var", "std", "logsumexp", "norm", "prod",
+        "embedding", "conv2d", "max_pool2d", "avg_pool2d", "max", "min", "var", "std", "logsumexp", "norm", "prod",
     }  # fmt: skip

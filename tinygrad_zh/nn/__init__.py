@@ -14,6 +14,7 @@ from tinygrad_zh.nn.activation import (
 )
 from tinygrad_zh.nn.attending import attention_maps
 from tinygrad_zh.nn.attention import MultiHeadAttention, padding_mask
+from tinygrad_zh.nn.convolution import AvgPool2d, Conv2d, MaxPool2d
 from tinygrad_zh.nn.layers import BatchNorm, Dense, Dropout, Embedding, Flatten, LayerNorm, parameter
 from tinygrad_zh.nn.module import Module, Sequential
 from tinygrad_zh.nn.pooling import AttentionPool, MaxPool, MeanPool
@@ -31,7 +32,9 @@ from tinygrad_zh.nn.transformer import (
 __all__ = [
     "GELU",
     "AttentionPool",
+    "AvgPool2d",
     "BatchNorm",
+    "Conv2d",
     "Decoder",
     "DecoderBlock",
     "Dense",
@@ -45,6 +48,7 @@ __all__ = [
     "LearnedPosition",
     "LogSoftmax",
     "MaxPool",
+    "MaxPool2d",
     "MeanPool",
     "Module",
     "MultiHeadAttention",

@@ -1,4 +1,4 @@
-"""Initial weights: each function draws an array of a shape, whose first two lengths are fan_in and fan_out.
+"""Initial weights: each function draws an array of a shape, from which fan_in and fan_out are read (`fans`).
 
 Var[W] decides whether signals grow or fade from layer to layer. All draw from the context's generator
 (tz.manual_seed) unless given another, in float64, and come in the default dtype.
@@ -22,10 +22,14 @@ Initializer = Callable[[Shape], Array]
 def fans(shape: Shape) -> tuple[int, int]:
     """fan_in, fan_out: how many inputs a unit sums, and how many units an input feeds. 中文：扇入与扇出。
 
-    W (fan_in, fan_out), as in X W. Raises ValueError for fewer than two axes.
+    W (fan_in, fan_out), as in X W; of a convolution (o, c, u, v), whose units sum c·u·v pixels. Raises ValueError for
+    fewer than two axes.
     """
     if len(shape) < 2:
         raise ValueError(f"fan_in and fan_out need a matrix of weights, not shape {shape}")
+    if len(shape) == 4:
+        o, c, u, v = shape
+        return c * u * v, o * u * v
     return shape[0], shape[1]
 
 

@@ -7,17 +7,19 @@ from tinygrad_zh.ops import (
     activation,
     arithmetic,
     attention,
+    convolution,
     fused,
     indexing,
     linear,
     loss,
     methods,
     normalization,
+    pooling,
     reduction,
     regularization,
     shape,
     update,
 )
 
-__all__ = ["activation", "arithmetic", "attention", "fused", "indexing", "linear", "loss", "methods",
-           "normalization", "reduction", "regularization", "shape", "update"]
+__all__ = ["activation", "arithmetic", "attention", "convolution", "fused", "indexing", "linear", "loss", "methods",
+           "normalization", "pooling", "reduction", "regularization", "shape", "update"]

@@ -67,6 +67,11 @@ KINKS = (
         "Equal minima share the gradient.",
     ),
     Convention(
+        "max_pool2d(x, 2)", {"x": [[[[1.0, 3.0], [3.0, 3.0]]]]}, [[[[3.0]]]], {"x": [[[[0.0, 1.0], [0.0, 0.0]]]]},
+        "并列的最大值只取第一个（逐行数），与 PyTorch 相同：前向记下它的位置，反向只查表，不再比较。",
+        "Of equal maxima the first one, row by row, as in PyTorch: forward notes its place, backward looks it up.",
+    ),
+    Convention(
         "argmax(x)", {"x": [3.0, 1.0, 3.0]}, 0, {},
         "并列时取第一个下标，与 NumPy 相同；下标是常数。",
         "The first of equal maxima, as in NumPy; an index is a constant.",
@@ -182,6 +187,11 @@ NOT_A_NUMBER = (
         "min(x)", {"x": [1.0, nan, 2.0]}, nan, {"x": [nan, nan, nan]},
         "与 max 相同。",
         "As for max.",
+    ),
+    Convention(
+        "max_pool2d(x, 2)", {"x": [[[[1.0, nan], [3.0, nan]]]]}, [[[[nan]]]], {"x": [[[[0.0, 1.0], [0.0, 0.0]]]]},
+        "窗口里有 nan，结果就是 nan；梯度落在第一个 nan 上。",
+        "A window with a nan gives nan, and the first nan in it the gradient.",
     ),
     Convention(
         "maximum(a, b)", {"a": nan, "b": 1.0}, nan, {"a": 0.0, "b": 0.0},

@@ -22,6 +22,9 @@ _PHRASES: list[tuple[str, str]] = [
     (r", at every x that was summed", r"，每个参与求和的 x 都一样"),
     (r", without dividing: right where some x are 0", r"，不做除法，x 中有 0 时也正确"),
     (r", along the last axis", r"，沿最后一个轴"),
+    (r", over the windows that see it", r"，对看得到它的窗口求和"),
+    (r", over the windows of which it is the largest, the first where several are equal",
+     r"，对以它为最大值的窗口求和，并列时取第一个"),
     (r", block by block", r"，逐块计算"),
     # places and shapes
     (r"the index of the largest x, the first where several are equal", r"最大的 x 的下标，并列时取第一个"),
@@ -45,6 +48,7 @@ _PHRASES: list[tuple[str, str]] = [
     (r", reversed back", r"，反转回来"),
     (r", shifted around along some axes", r"，沿某些轴循环移位"),
     (r", shifted back", r"，移回原位"),
+    (r", added at (.+)$", r"，加到 \1 处"),
     (r" in another floating dtype", r"，换成另一种浮点类型"),
     (r" in an integer or boolean dtype", r"，换成整数或布尔类型"),
     # names
@@ -52,6 +56,7 @@ _PHRASES: list[tuple[str, str]] = [
     (r", the cross-entropy (.+) of class t", r"，即类别 t 的交叉熵 \1"),
     (r", the cross-entropy (.+) with a distribution q", r"，即分布 q 的交叉熵 \1"),
     (r", the binary cross-entropy of ŷ = σ\(x\)", r"，即 ŷ = σ(x) 的二元交叉熵"),
+    (r", \|K\| the pixels of a window", r"，|K| 是窗口的像素数"),
     (r", μ and σ² over the batch", r"，μ 和 σ² 取自当前批次"),
     (r", μ and σ² the running statistics", r"，μ 和 σ² 取滑动统计量"),
     (r"m, v as Adam; ", r"m、v 与 Adam 相同；"),
@@ -75,9 +80,9 @@ def formula_words(formula: str, language: str) -> str:
 
 
 def _chinese_commas(formula: str) -> str:
-    """Commas and semicolons between formulas are full-width; between a function's arguments they stay."""
+    """Commas and semicolons between formulas are full-width; between arguments and indices they stay."""
     depth, said = 0, ""
-    for part in re.split(r"([()]|[,;] )", formula):
-        depth += (part == "(") - (part == ")")
+    for part in re.split(r"([()\[\]]|[,;] )", formula):
+        depth += (part in ("(", "[")) - (part in (")", "]"))
         said += {", ": "，", "; ": "；"}.get(part, part) if depth == 0 else part
     return said
