@@ -27,6 +27,7 @@ COMMANDS = {
     "summary": "tinygrad_zh.documents.summary_command",
     "glossary": "tinygrad_zh.stepper.glossary_command",
     "exercise": "tinygrad_zh.exercises.command",
+    "kernels": "tinygrad_zh.kernels.command",
     "bench": "tinygrad_zh.bench.command",
     "doctor": "tinygrad_zh.doctor",
 }

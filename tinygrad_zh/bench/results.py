@@ -67,7 +67,8 @@ def read(path: str | os.PathLike[str]) -> Results:
     match document:
         case {"machine": dict() as machine, "rows": list() as rows, **more}:
             return Results({str(fact): str(value) for fact, value in machine.items()},
-                           [_row(path, i, row) for i, row in enumerate(rows)], more)
+                           [_row(path, i, row) for i, row in enumerate(rows)],
+                           {str(name): value for name, value in more.items()})
     raise ValueError(f'{path} holds no times: a file of results has "machine" and "rows"')
 
 
@@ -75,5 +76,5 @@ def _row(path: Any, i: int, row: Any) -> Row:
     match row:
         case {"of": dict() as of, "seconds": float() | int() as seconds, **figures} if of and seconds is not True:
             if math.isfinite(seconds) and seconds > 0:
-                return Row(of, float(seconds), figures)
+                return Row(of, float(seconds), {str(name): value for name, value in figures.items()})
     raise ValueError(f'{path}: row {i} has no "of" with what was timed and "seconds" above 0')

@@ -1,0 +1,1 @@
+"""The commands of `tinygrad-zh kernels`, one a file."""

@@ -1,0 +1,111 @@
+"""What the commands share: which kernels and bodies are meant, a file of the user's, and what launches a body."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import tinygrad_zh_kernels as library
+from tinygrad_zh.i18n import text
+from tinygrad_zh_kernels import Body, Kernel
+
+CPU, EMULATED, CUDA = "cpu", "emulated", "cuda"
+
+
+def add_names(parser: argparse.ArgumentParser) -> None:
+    """NAME…: rooms or kernels."""
+    parser.add_argument("names", nargs="*", metavar=text("cli.kernels.name"), help=text("cli.kernels.names"))
+
+
+def add_file(parser: argparse.ArgumentParser) -> None:
+    """--file my.py: bodies of one's own."""
+    parser.add_argument("--file", metavar="my.py", help=text("cli.kernels.file"))
+
+
+def size(word: str) -> tuple[int, ...]:
+    """4x10, 4×10 or 4,10 is (4, 10)."""
+    return tuple(int(part) for part in re.split("[x×,]", word))
+
+
+def chosen(names: Sequence[str]) -> list[Kernel]:
+    """The kernels of these names: a room's are all of it; without names, all there are.
+
+    Raises ValueError for a name of neither.
+    """
+    kernels = library.kernels()
+    found: dict[str, Kernel] = {}
+    for name in names or kernels:
+        own = {key: kernel for key, kernel in kernels.items() if name in (key, kernel.room)}
+        if not own:
+            known = [*kernels, *{kernel.room: None for kernel in kernels.values()}]
+            near = ", ".join(difflib.get_close_matches(name, known, 3, 0.4)) or ", ".join(known)
+            raise ValueError(text("kernels.unknown", name=name, near=near))
+        found |= own
+    return list(found.values())
+
+
+def body_of(kernel: Kernel, name: str) -> Body:
+    """A kernel's body by name. Raises ValueError that lists those it has."""
+    bodies = library.bodies(kernel)
+    if name not in bodies:
+        raise ValueError(text("kernels.no_body", kernel=kernel, body=name, bodies=", ".join(bodies) or "–"))
+    return bodies[name]
+
+
+def load(file: str | None) -> tuple[Body, ...]:
+    """The bodies of the user's file, none without one. Raises OSError and ValueError, in one sentence."""
+    if file is None:
+        return ()
+    try:
+        return library.load(file)
+    except (OSError, ValueError):
+        raise
+    except BaseException as error:
+        if isinstance(error, KeyboardInterrupt):
+            raise
+        raise ValueError(text("kernels.file_fails", file=file, line=_line(error, file),
+                              error=f"{type(error).__name__}: {error}")) from error
+
+
+def _line(error: BaseException, file: str) -> int | str:
+    """The last line of that file that was running."""
+    if isinstance(error, SyntaxError):
+        return error.lineno or "?"
+    here = Path(file).resolve()
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if Path(frame.filename).resolve() == here]
+    return lines[-1] if lines and lines[-1] is not None else "?"
+
+
+def device_for(body: Body, device: str | None) -> str:
+    """Where a body runs: where it is asked to, by default on the CPU or in the emulator.
+
+    Raises ValueError for a device that it does not run on.
+    """
+    possible = (CPU,) if body.device == CPU else (EMULATED, CUDA)
+    if device is None:
+        return possible[0]
+    if device not in possible:
+        raise ValueError(text("kernels.no_device", body=body, device=device, devices=", ".join(possible)))
+    return device
+
+
+def launcher(device: str, **options: Any) -> Any:
+    """What starts kernels there; None on the CPU. Raises ValueError, in one sentence, where that cannot be had."""
+    try:
+        if device == EMULATED:
+            from tinygrad_zh_kernels.emulated import EmulatedLauncher
+
+            return EmulatedLauncher(**options)
+        if device == CUDA:
+            from tinygrad_zh_kernels.gpu import launcher as gpu
+
+            return gpu()
+    except (ImportError, RuntimeError) as error:
+        raise ValueError(str(error)) from error
+    return None
