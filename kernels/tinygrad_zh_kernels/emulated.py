@@ -1,0 +1,46 @@
+"""EmulatedLauncher: bodies on CUDA without a GPU, on NumPy arrays. 不用 GPU 运行 CUDA 计算核"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tinygrad_zh_kernels import emulator
+from tinygrad_zh_kernels.launcher import Dim
+
+
+class EmulatedLauncher:
+    """A Launcher whose device is the CPU: CUDA C by the emulator, Numba CUDA by the simulator.
+
+    order: in which order threads, warps and blocks take turns. 0: forward, each warp as far as it can; 1: forward, in
+    small steps; 2 and 3: the same backward; from 4 on: shuffled. A correct kernel gives one result in all of them,
+    up to the rounding of floating-point atomics.
+    """
+
+    multiprocessors = 3  # so few that kernels which stay and loop do loop
+
+    def __init__(self, order: int = 0) -> None:
+        self.order = order
+
+    def empty(self, shape: Dim, dtype: Any) -> np.ndarray:
+        """An array full of poison: who reads it before it is written is told so."""
+        array = np.empty(shape, dtype)
+        emulator.poison([array])
+        return array
+
+    def zeros(self, shape: Dim, dtype: Any) -> np.ndarray:
+        """An array of zeros."""
+        return np.zeros(shape, dtype)
+
+    def cuda_c(self, file: Path, name: str, grid: Dim, block: Dim, arguments: tuple[Any, ...], *, dtype: Any,
+               shared: int = 0, defines: tuple[str, ...] = ()) -> None:
+        """Launch a kernel of a .cu file. Raises KernelError for whatever CUDA forbids; see launcher.Launcher."""
+        dtype = np.dtype(dtype)
+        module = emulator.load(file, dtype, defines)
+        module.run(name, grid, block, arguments, dtype, shared, self.order)
+
+    def numba(self, kernel: Any, grid: Dim, block: Dim, arguments: tuple[Any, ...], *, shared: int = 0) -> None:
+        """Launch a @cuda.jit function."""
+        raise NotImplementedError("the simulator of Numba CUDA is not there yet")
