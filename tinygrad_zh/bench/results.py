@@ -23,7 +23,7 @@ class Row:
 
     of: Mapping[str, Any]
     seconds: float
-    figures: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def key(self) -> str:

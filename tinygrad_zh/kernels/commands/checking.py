@@ -15,7 +15,17 @@ from tqdm import tqdm
 import tinygrad_zh_kernels as library
 from tinygrad_zh.i18n import aligned, text, wrap
 from tinygrad_zh.kernels.checking import Checked, Make, calls, check_call
-from tinygrad_zh.kernels.commands.choosing import CPU, CUDA, EMULATED, add_file, add_names, chosen, launcher, load
+from tinygrad_zh.kernels.commands.choosing import (
+    CPU,
+    CUDA,
+    EMULATED,
+    add_file,
+    add_names,
+    cannot_run,
+    chosen,
+    launcher,
+    load,
+)
 from tinygrad_zh_kernels import Body
 
 SHOWN = 3  # problems of one body
@@ -77,22 +87,35 @@ def _wanted(arguments: argparse.Namespace) -> list[Body]:
 def check_all(bodies: list[Body], device: str | None = None, order: int = 0, seed: int = 0) -> Iterator[Verdict]:
     """Check bodies one after the other; what cannot be run, and what raises, is a verdict too."""
     work = [(body, list(calls(body.kernel, seed))) for body in bodies]
-    total = sum(len(names) * len(body.dtypes) for body, names in work)
+    total = sum(len(named) * len(body.dtypes) for body, named in work)
     with tqdm(total=total, disable=not sys.stderr.isatty(), leave=False) as bar:
         for body, named in work:
-            verdict = Verdict(body)
             bar.set_description(str(body))
+            verdict = Verdict(body)
             try:
-                launch = launcher(CPU if body.device == CPU else device or EMULATED,
-                                  **({} if body.device == CPU or device == CUDA else {"order": order}))
-            except ValueError as error:
-                verdict.not_run = str(error)
-            else:
-                for dtype in body.dtypes:
-                    for name, make in named:
-                        verdict.checked.append(_one(body, name, make, np.dtype(dtype), launch, seed))
-                        bar.update()
+                _check(verdict, named, _launcher(body, device, order), seed, bar)
+            except _CannotRun as why:
+                verdict.not_run = str(why)
             yield verdict
+
+
+class _CannotRun(Exception):
+    """There is nothing here that runs such a body."""
+
+
+def _launcher(body: Body, device: str | None, order: int) -> Any:
+    where = CPU if body.device == CPU else device or EMULATED
+    try:
+        return launcher(where, **({"order": order} if where == EMULATED else {}))
+    except ValueError as error:
+        raise _CannotRun(error) from error
+
+
+def _check(verdict: Verdict, named: list[tuple[str, Make]], launch: Any, seed: int, bar: Any) -> None:
+    for dtype in verdict.body.dtypes:
+        for name, make in named:
+            verdict.checked.append(_one(verdict.body, name, make, np.dtype(dtype), launch, seed))
+            bar.update()
 
 
 def _one(body: Body, name: str, make: Make, dtype: np.dtype[Any], launch: Any, seed: int) -> Checked:
@@ -100,6 +123,9 @@ def _one(body: Body, name: str, make: Make, dtype: np.dtype[Any], launch: Any, s
         with np.errstate(all="ignore"):  # a nan among the cases is meant
             return check_call(body, name, make, dtype, launch, seed=seed)
     except Exception as error:
+        why = cannot_run(error) if launch is not None else None
+        if why:
+            raise _CannotRun(why) from error
         return Checked(body, dtype.name, name, np.inf, f"{type(error).__name__}: {error}")
 
 

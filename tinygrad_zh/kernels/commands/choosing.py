@@ -6,7 +6,8 @@ import argparse
 import difflib
 import re
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,9 +96,29 @@ def device_for(body: Body, device: str | None) -> str:
     return device
 
 
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """What is wrong with a kernel, or with what compiles it, is said without a traceback."""
+    try:
+        yield
+    except (ImportError, RuntimeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def cannot_run(error: Exception) -> str | None:
+    """Why no CUDA C can be emulated here, if that is what an error came from."""
+    from tinygrad_zh_kernels.emulator.build import compiler
+
+    try:
+        compiler()
+    except RuntimeError as missing:
+        return str(missing) if str(missing) == str(error) else None
+    return str(error) if isinstance(error, ImportError) else None
+
+
 def launcher(device: str, **options: Any) -> Any:
     """What starts kernels there; None on the CPU. Raises ValueError, in one sentence, where that cannot be had."""
-    try:
+    with one_sentence():
         if device == EMULATED:
             from tinygrad_zh_kernels.emulated import EmulatedLauncher
 
@@ -106,6 +127,4 @@ def launcher(device: str, **options: Any) -> Any:
             from tinygrad_zh_kernels.gpu import launcher as gpu
 
             return gpu()
-    except (ImportError, RuntimeError) as error:
-        raise ValueError(str(error)) from error
-    return None
+        return None

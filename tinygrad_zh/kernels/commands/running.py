@@ -20,6 +20,7 @@ from tinygrad_zh.kernels.commands.choosing import (
     device_for,
     launcher,
     load,
+    one_sentence,
     size,
 )
 from tinygrad_zh.kernels.commands.launches import Noted
@@ -58,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     launch = launcher(device, **({"order": arguments.order} if device == EMULATED else {}))
     noted = Noted(launch) if launch is not None else None
-    with np.errstate(all="ignore"):  # a nan among the cases is meant
+    with one_sentence(), np.errstate(all="ignore"):  # a nan among the cases is meant
         result = _on_device(body, given, noted)
         checked = check_call(body, name, make, dtype, launch, seed=arguments.seed)
     print(text("kernels.run.what", body=body, device=device, dtype=dtype, call=name))

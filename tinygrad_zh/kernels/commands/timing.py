@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 from tqdm import tqdm
 
-import tinygrad_zh_kernels as library
-from tinygrad_zh.core.mode import using
 from tinygrad_zh.i18n import aligned, text
-from tinygrad_zh.kernels.binding import formula
 from tinygrad_zh.kernels.commands.choosing import CPU, CUDA, add_file, add_names, chosen, launcher, load, size
-from tinygrad_zh_kernels import Arguments, Body, Kernel, timing, units
-
-FORMULA = {CPU: "numpy", CUDA: "cupy"}
-"""What the formula is called as a body among others: by the library that runs it."""
+from tinygrad_zh.kernels.ways import FORMULA, ways
+from tinygrad_zh_kernels import Arguments, Kernel, timing, units
 
 
 class Timed(NamedTuple):
@@ -66,29 +61,10 @@ def measure(kernels: list[Kernel], device: str, size: tuple[int, ...] | None, dt
         given = kernel.arguments(np.random.default_rng(0), dtype, at)
         if launch is not None and hasattr(launch, "array"):
             given = Arguments(tuple(map(launch.array, given.arrays)), given.keywords)
-        ways = calls(kernel, given, device, launch)
-        cost = timing.cost(kernel, given, ways[FORMULA[device]]())
-        for name, took in timing.interleaved(ways, seconds=seconds, clock=clock).items():
+        calls = ways(kernel, [given], device, launch)
+        cost = timing.cost(kernel, given, calls[FORMULA[device]]())
+        for name, took in timing.interleaved(calls, seconds=seconds, clock=clock).items():
             yield Timed(kernel, name, at, took, cost)
-
-
-def calls(kernel: Kernel, given: Arguments, device: str, launch: Any = None) -> dict[str, Callable[[], Any]]:
-    """The formula and every body on a device that covers the arguments, as calls. 中文：公式与各种写法。"""
-    plain = formula(kernel)
-
-    def by_formula() -> Any:
-        with using(grad=False, tape=None, kernels=None), np.errstate(all="ignore"):
-            return plain(*given.arrays, **given.keywords)
-
-    found: dict[str, Callable[[], Any]] = {FORMULA[device]: by_formula}
-    for name, body in library.bodies(kernel).items():
-        if body.device == device and body.accepts(*given.arrays, **given.keywords):
-            found[name] = _call(body, launch, given)
-    return found
-
-
-def _call(body: Body, launch: Any, given: Arguments) -> Callable[[], Any]:
-    return lambda: body.run(launch, given)
 
 
 def _lines(rows: list[Timed]) -> Iterator[list[str]]:
