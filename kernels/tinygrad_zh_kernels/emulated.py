@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_zh_kernels import emulator
+from tinygrad_zh_kernels import emulator, simulator
 from tinygrad_zh_kernels.launcher import Dim
 
 
@@ -42,5 +42,5 @@ class EmulatedLauncher:
         module.run(name, grid, block, arguments, dtype, shared, self.order)
 
     def numba(self, kernel: Any, grid: Dim, block: Dim, arguments: tuple[Any, ...], *, shared: int = 0) -> None:
-        """Launch a @cuda.jit function."""
-        raise NotImplementedError("the simulator of Numba CUDA is not there yet")
+        """Launch a @cuda.jit function. Raises KernelError; see simulator.launch."""
+        simulator.launch(kernel, grid, block, arguments, shared=shared, order=self.order)

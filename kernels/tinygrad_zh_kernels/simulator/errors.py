@@ -8,11 +8,11 @@ from pathlib import Path
 from types import CodeType, FrameType, TracebackType
 from typing import NamedTuple
 
+from tinygrad_zh_kernels.emulator import KernelError
+
+__all__ = ["KernelError", "Site", "in_kernel", "raised_at", "site"]
+
 _HERE = str(Path(__file__).parent)
-
-
-class KernelError(RuntimeError):
-    """A kernel did what no GPU kernel may do. The message is one sentence."""
 
 
 class Site(NamedTuple):

@@ -11,10 +11,12 @@ from __future__ import annotations
 import operator
 import sys
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any, NoReturn
 
 import numpy as np
 
+from tinygrad_zh_kernels import emulator
 from tinygrad_zh_kernels.simulator.errors import KernelError, Site, site
 
 
@@ -66,15 +68,17 @@ class Memory:
     """One piece of memory and the records of its elements.
 
     fresh: nobody has written it, so reading is a mistake until somebody does (shared and local memory). Global memory
-    may come from an earlier launch; of floats there, the poison (all bits one) tells that nobody has written them.
+    may come from an earlier launch; there, poison tells that nobody has written it.
     """
 
-    __slots__ = ("_get", "flat", "fresh", "name", "now", "records")
+    __slots__ = ("_float", "_get", "_poison", "flat", "fresh", "name", "now", "records")
 
     def __init__(self, now: Now, flat: np.ndarray[Any, Any], name: Callable[[int], str], fresh: bool) -> None:
         self.now, self.flat, self.name, self.fresh = now, flat, name, fresh
         self.records: dict[int, Record] = {}
-        self._get: Callable[[int], Any] = flat.__getitem__ if flat.dtype.kind == "f" else flat.item
+        self._float = flat.dtype.kind == "f"
+        self._get: Callable[[int], Any] = flat.__getitem__ if self._float else flat.item
+        self._poison = poison(flat.dtype)
 
     def read(self, at: int) -> Any:
         """The element, after the check that nobody may be writing it and that somebody has."""
@@ -92,10 +96,7 @@ class Memory:
         if now not in record.readers:
             frame = sys._getframe(2)
             record.readers[now] = frame.f_code, frame.f_lasti
-        value = self._get(at)
-        if value != value and self.flat[at:at + 1].tobytes() == b"\xff" * self.flat.itemsize:
-            self._unwritten(at)
-        return value
+        return self._value(at)
 
     def write(self, at: int, value: Any) -> None:
         """Store the element, after the check that nobody else may be reading or writing it."""
@@ -133,11 +134,16 @@ class Memory:
             self._alone("changes", at, "read", record.readers)
         frame = sys._getframe(2)
         record.atomics[now] = frame.f_code, frame.f_lasti
-        old = self._get(at)
-        if old != old and self.flat[at:at + 1].tobytes() == b"\xff" * self.flat.itemsize:
-            self._unwritten(at)
+        old = self._value(at)
         self._store(at, new(old))
         return old
+
+    def _value(self, at: int) -> Any:
+        value = self._get(at)
+        poisoned = value != value if self._float else value == self._poison
+        if poisoned and self.flat[at].tobytes() == self._poison.tobytes() and not self.fresh:
+            self._unwritten(at)
+        return value
 
     def _store(self, at: int, value: Any) -> None:
         dtype = self.flat.dtype
@@ -209,9 +215,17 @@ class Watched:
         return (self[i] for i in range(len(self)))
 
 
+@cache
+def poison(dtype: np.dtype[Any]) -> Any:
+    """What EmulatedLauncher.empty fills an array of this dtype with."""
+    array = np.empty(1, dtype)
+    emulator.poison([array])
+    return array[0]
+
+
 def fresh(now: Now, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Watched:
     """New shared or local memory, all poison."""
-    flat = np.full(int(np.prod(shape, dtype=np.int64)) * dtype.itemsize, 0xFF, np.uint8).view(dtype)
+    flat = np.full(int(np.prod(shape, dtype=np.int64)), poison(dtype))
     return _whole(Memory(now, flat, _named(name, shape), fresh=True), shape)
 
 

@@ -5,6 +5,7 @@ import pytest
 from numba import cuda, float32, int32
 
 from tinygrad_zh_kernels import simulator
+from tinygrad_zh_kernels.emulated import EmulatedLauncher
 from tinygrad_zh_kernels.simulator import KernelError
 
 FULL = 0xFFFFFFFF
@@ -100,9 +101,9 @@ def test_local_and_global_memory_that_nobody_wrote(fault):
     def adds(y, x):
         y[cuda.threadIdx.x] += x[cuda.threadIdx.x]
 
-    poison = np.full(64, 0xFFFFFFFF, np.uint32).view(np.float32)
     assert "mine[1] is read before" in fault(local)
-    assert "y[" in fault(adds, poison.copy(), X)
+    for dtype in ("float16", "float32", "float64", "int32", "int64"):
+        assert "y[" in fault(adds, EmulatedLauncher().empty(64, dtype), X.astype(dtype))
     not_a_number = np.full(64, np.nan, np.float32)
     simulator.launch(adds, 1, 64, (not_a_number, X))
 
