@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tinygrad_zh_kernels import emulator, simulator
+from tinygrad_zh_kernels.emulator import KernelError, Step, Thread
 from tinygrad_zh_kernels.launcher import Dim
 
 
@@ -17,12 +19,18 @@ class EmulatedLauncher:
     order: in which order threads, warps and blocks take turns. 0: forward, each warp as far as it can; 1: forward, in
     small steps; 2 and 3: the same backward; from 4 on: shuffled. A correct kernel gives one result in all of them,
     up to the rounding of floating-point atomics.
+    watch: one thread of one block, whose every statement in CUDA C is kept in `steps`, from launch to launch:
+
+        launch = EmulatedLauncher(watch=Thread(block=(0, 0, 0), thread=(3, 0, 0)))
     """
 
     multiprocessors = 3  # so few that kernels which stay and loop do loop
 
-    def __init__(self, order: int = 0) -> None:
+    def __init__(self, order: int = 0, watch: Thread | None = None) -> None:
         self.order = order
+        self.watch = watch
+        self.steps: list[Step] = []
+        self._launches = 0
 
     def empty(self, shape: Dim, dtype: Any) -> np.ndarray:
         """An array full of poison: who reads it before it is written is told so."""
@@ -38,8 +46,16 @@ class EmulatedLauncher:
                shared: int = 0, defines: tuple[str, ...] = ()) -> None:
         """Launch a kernel of a .cu file. Raises KernelError for whatever CUDA forbids; see launcher.Launcher."""
         dtype = np.dtype(dtype)
-        module = emulator.load(file, dtype, defines)
-        module.run(name, grid, block, arguments, dtype, shared, self.order)
+        module = emulator.load(file, dtype, defines, traced=self.watch is not None)
+        steps: list[Step] = []
+        try:
+            steps = module.run(name, grid, block, arguments, dtype, shared=shared, order=self.order, watch=self.watch)
+        except KernelError as error:
+            steps = error.steps
+            raise
+        finally:
+            self.steps += [replace(step, launch=self._launches) for step in steps]
+            self._launches += 1
 
     def numba(self, kernel: Any, grid: Dim, block: Dim, arguments: tuple[Any, ...], *, shared: int = 0) -> None:
         """Launch a @cuda.jit function. Raises KernelError; see simulator.launch."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from tinygrad_zh_kernels.emulator.source import Unit
 
 HERE = Path(__file__).parent
-HEADERS = ("cuda.h", "cuda_fp16.h", "runtime.h")
+HEADERS = ("cuda.h", "cuda_fp16.h", "runtime.h", "trace.h")
 COMPILER = ("-std=c++17", "-gdwarf-4", "-fPIC", "-fvisibility=hidden", "-w", f"-I{HERE}")
 # The sanitizers only make g++ call the runtime: at every access, bound, division and basic block. A variable that is
 # never initialised gets a pattern that spoils any result.
@@ -26,14 +26,15 @@ class CompileError(RuntimeError):
     """g++ refused a .cu file; the message is g++'s own."""
 
 
-def library(unit: Unit, defines: tuple[str, ...]) -> Path:
-    """The shared library of a unit; `defines`: "NAME=value", before its text. Raises CompileError, and RuntimeError
-    where there is no g++.
+def library(unit: Unit, defines: tuple[str, ...], *, traced: bool = False) -> Path:
+    """The shared library of a unit; `defines`: "NAME=value", before its text; traced: its text has been instrumented.
+
+    Raises CompileError, and RuntimeError where there is no g++.
     """
     defined = [f"#define {define.replace('=', ' ', 1)}" for define in defines]
     exports = [f"EMULATOR_KERNEL({kernel.name}, {kernel.bounds})" for kernel in unit.kernels.values()]
     text = "\n".join(['#include "cuda.h"', *defined, unit.text, '#line 1 "exports"', *exports, ""])
-    options = (*COMPILER, *WATCHED)
+    options = (*COMPILER, *WATCHED, *(("-DEMULATOR_TRACE",) if traced else ()))
     runtime = _runtime()
     target = folder() / f"{unit.file.stem}-{_key(text, *options, runtime.name, _headers())}.so"
     if not target.exists():

@@ -53,16 +53,22 @@ EMULATOR_INLINE V unpack(uint64_t all) {
     return value;
 }
 
-#ifndef EMULATOR_TRACE
 template <class V>
-EMULATOR_INLINE V exchanged(const char*, V, V got, unsigned, Place) { return got; }
-EMULATOR_INLINE void waited(const char*, Place) {}
-#endif
+constexpr char code_of() {
+    if (std::is_same_v<V, bool>) return '?';
+    if (std::is_same_v<V, __half>) return 'e';
+    if (std::is_floating_point_v<V>) return sizeof(V) == 4 ? 'f' : 'd';
+    if (!std::is_integral_v<V>) return std::is_void_v<V> ? 'v' : 's';
+    const char* codes = std::is_signed_v<V> ? "bhiq" : "BHIQ";
+    return codes[sizeof(V) == 1 ? 0 : sizeof(V) == 2 ? 1 : sizeof(V) == 4 ? 2 : 3];
+}
+
+#include "trace.h"
 
 template <class V>
 EMULATOR_INLINE V shuffle(const char* name, unsigned mask, V value, unsigned source, Place place) {
     V got = unpack<V>(meet(SHUFFLE, mask, pack(value), source, place));
-    return exchanged(name, value, got, source, place);
+    return exchanged(name, value, got, source);
 }
 
 // A lane outside the group of `width` lanes has nobody to receive from and keeps its own value.
@@ -77,7 +83,7 @@ EMULATOR_INLINE unsigned within(int source, int width) {
 
 EMULATOR_INLINE void __syncthreads(EMULATOR_CALLED_AT) {
     emulator::barrier(emulator::NONE, 0, place);
-    emulator::waited("__syncthreads()", place);
+    emulator::waited("__syncthreads()");
 }
 EMULATOR_INLINE int __syncthreads_count(int predicate, EMULATOR_CALLED_AT) {
     return emulator::barrier(emulator::COUNT, predicate, place);
@@ -90,7 +96,7 @@ EMULATOR_INLINE int __syncthreads_or(int predicate, EMULATOR_CALLED_AT) {
 }
 EMULATOR_INLINE void __syncwarp(unsigned mask = 0xffffffffu, EMULATOR_CALLED_AT) {
     emulator::meet(emulator::SYNC, mask, 0, 0, place);
-    emulator::waited("__syncwarp()", place);
+    emulator::waited("__syncwarp()");
 }
 inline void __threadfence() {}
 inline void __threadfence_block() {}
@@ -291,16 +297,6 @@ inline __half2 __float22half2_rn(float2 v) { return {__half(v.x), __half(v.y)}; 
 
 
 namespace emulator {
-
-template <class V>
-constexpr char code_of() {
-    if (std::is_same_v<V, bool>) return '?';
-    if (std::is_same_v<V, __half>) return 'e';
-    if (std::is_floating_point_v<V>) return sizeof(V) == 4 ? 'f' : 'd';
-    if (!std::is_integral_v<V>) return std::is_void_v<V> ? 'v' : 's';
-    const char* codes = std::is_signed_v<V> ? "bhiq" : "BHIQ";
-    return codes[sizeof(V) == 1 ? 0 : sizeof(V) == 2 ? 1 : sizeof(V) == 4 ? 2 : 3];
-}
 
 constexpr int first_of(int threads, int = 0, int = 0) { return threads; }  // of __launch_bounds__(threads, …)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from tinygrad_zh_kernels.emulator.report import KernelError, Trouble, sentence
 from tinygrad_zh_kernels.emulator.source import Signature, Unit
+from tinygrad_zh_kernels.emulator.trace import Note, Step, Thread, steps
 
 Array = npt.NDArray[Any]
 MOST_THREADS, MOST_SHARED = 1024, 227 << 10  # of a block; bytes of dynamic shared memory (H100)
@@ -37,42 +38,63 @@ class _Argument(ctypes.Structure):
 
 class _Launch(ctypes.Structure):
     _fields_ = (("grid", ctypes.c_uint * 3), ("block", ctypes.c_uint * 3), ("shared_bytes", ctypes.c_size_t),
-                ("order", ctypes.c_int), ("granule", ctypes.c_size_t), ("patience", ctypes.c_uint64),
+                ("order", ctypes.c_int), ("granule", ctypes.c_size_t), ("watch", ctypes.c_int),
+                ("watch_block", ctypes.c_uint * 3), ("watch_thread", ctypes.c_uint * 3), ("patience", ctypes.c_uint64),
                 ("array_count", ctypes.c_int), ("argument_count", ctypes.c_int),
                 ("arrays", ctypes.POINTER(_Array)), ("arguments", ctypes.POINTER(_Argument)))
 
 
 class Module:
-    """A unit and the library that g++ made of it."""
+    """A unit and the library that g++ made of it. places: what the numbers of its traced statements stand for."""
 
-    def __init__(self, unit: Unit, library: Path) -> None:
+    def __init__(self, unit: Unit, library: Path, places: Sequence[tuple[str, int, str]] = ()) -> None:
         self.unit = unit
+        self.places = places
         self.path = library
         self.library = ctypes.CDLL(str(library))
         self._one_at_a_time = threading.Lock()  # the runtime keeps its threads in static variables
 
     def run(self, name: str, grid: tuple[int, ...], block: tuple[int, ...], arguments: tuple[Any, ...],
-            dtype: np.dtype[Any], shared: int, order: int, patience: int = PATIENCE) -> None:
-        """Launch a kernel and wait. Raises KernelError for whatever CUDA forbids."""
+            dtype: np.dtype[Any], *, shared: int = 0, order: int = 0, watch: Thread | None = None,
+            patience: int = PATIENCE) -> list[Step]:
+        """Launch a kernel, wait, and return the steps of the watched thread. Raises KernelError for whatever CUDA
+        forbids; its `steps` are those that came before.
+        """
         signature = self._signature(name)
         grid, block = _three(grid), _three(block)
         self._check_sizes(signature, grid, block, shared)
         if 0 in grid:
-            return
+            return []
         values = self._converted(signature, arguments, dtype)
         arrays, passed = _placed(values, self._kinds(name))
+        watched = watch or Thread()
+        three = ctypes.c_uint * 3
         launch = _Launch(
-            (ctypes.c_uint * 3)(*grid), (ctypes.c_uint * 3)(*block), shared, order, 2 if dtype.itemsize == 2 else 4,
-            patience, len(arrays), len(passed), (_Array * len(arrays))(*arrays), (_Argument * len(passed))(*passed),
+            three(*grid), three(*block), shared, order, 2 if dtype.itemsize == 2 else 4, watch is not None,
+            three(*watched.block), three(*watched.thread), patience, len(arrays), len(passed),
+            (_Array * len(arrays))(*arrays), (_Argument * len(passed))(*passed),
         )  # fmt: skip
+        names = [""] * len(arrays)
+        for parameter, argument in zip(signature.parameters, passed, strict=True):
+            if argument.array >= 0:
+                names[argument.array] = names[argument.array] or parameter
         with self._one_at_a_time:
-            if getattr(self.library, f"emulator_run_{name}")(ctypes.byref(launch)):
-                trouble = ctypes.cast(self.library.emulator_trouble, ctypes.CFUNCTYPE(ctypes.POINTER(Trouble)))()
-                names = [""] * len(arrays)
-                for parameter, argument in zip(signature.parameters, passed, strict=True):
-                    if argument.array >= 0:
-                        names[argument.array] = names[argument.array] or parameter
-                raise KernelError(f"{name}, {sentence(self.path, trouble.contents, names)}")
+            failed = self._function(f"emulator_run_{name}", ctypes.c_int)(ctypes.byref(launch))
+            done = self._steps(name, names) if watch else []
+            if failed:
+                trouble = self._function("emulator_trouble", ctypes.POINTER(Trouble))().contents
+                raise KernelError(f"{name}, {sentence(self.path, trouble, names)}", done)
+        return done
+
+    def _steps(self, kernel: str, arrays: Sequence[str]) -> list[Step]:
+        notes = self._function("emulator_notes", ctypes.POINTER(Note))()
+        count = self._function("emulator_note_count", ctypes.c_size_t)()
+        return steps([notes[i] for i in range(count)], self.places, kernel, arrays)
+
+    def _function(self, name: str, returns: Any) -> Any:
+        function = getattr(self.library, name)
+        function.restype = returns
+        return function
 
     def _signature(self, name: str) -> Signature:
         if name not in self.unit.kernels:
@@ -81,14 +103,12 @@ class Module:
 
     def _kinds(self, name: str) -> list[str]:
         """What each parameter is, in two characters; see cuda.h's Code."""
-        ask = getattr(self.library, f"emulator_signature_{name}")
-        ask.restype = ctypes.c_char_p
-        codes = ask().decode()
+        codes = self._function(f"emulator_signature_{name}", ctypes.c_char_p)().decode()
         return [codes[i : i + 2] for i in range(0, len(codes), 2)]
 
     def _check_sizes(self, signature: Signature, grid: tuple[int, ...], block: tuple[int, ...], shared: int) -> None:
         name, threads = signature.name, math.prod(block)
-        bound = getattr(self.library, f"emulator_threads_{name}")()
+        bound = self._function(f"emulator_threads_{name}", ctypes.c_int)()
         if not 0 < threads <= MOST_THREADS or block[2] > 64:
             raise KernelError(f"{name}: a block of {block} has {threads} threads; 1 to {MOST_THREADS} are possible")
         if threads > bound:

@@ -9,12 +9,21 @@ from collections.abc import Sequence
 from enum import IntEnum
 from pathlib import Path
 
+from tinygrad_zh_kernels.emulator.trace import Step
+
 HERE = Path(__file__).parent
 Three = ctypes.c_uint * 3
 
 
 class KernelError(RuntimeError):
-    """A kernel does what it must not: outside an array, a race, a barrier that not all reach, a wrong argument."""
+    """A kernel does what it must not: outside an array, a race, a barrier that not all reach, a wrong argument.
+
+    steps: what the watched thread had done until then, if one was watched.
+    """
+
+    def __init__(self, message: str, steps: Sequence[Step] = ()) -> None:
+        super().__init__(message)
+        self.steps = list(steps)
 
 
 class Kind(IntEnum):

@@ -147,6 +147,11 @@ uintptr_t image_begin, image_end;
 
 Trouble trouble;
 
+Note* notes;
+size_t note_count, note_room;
+bool watched_block;
+size_t watched_thread;
+
 uint3 block_index(uint64_t linear) {
     return {(unsigned)(linear % gridDim.x), (unsigned)(linear / gridDim.x % gridDim.y),
             (unsigned)(linear / gridDim.x / gridDim.y)};
@@ -560,7 +565,12 @@ void take_turns(unsigned* turns, size_t count) {
     }
 }
 
+bool is(const unsigned* wanted, uint3 index) {
+    return wanted[0] == index.x && wanted[1] == index.y && wanted[2] == index.z;
+}
+
 void run_block() {
+    watched_block = launch_now->watch && is(launch_now->watch_block, blockIdx);
     size_t warps = (thread_count + 31) / 32;
     ++block_serial;
     patience = launch_now->patience;
@@ -574,6 +584,7 @@ void run_block() {
         fiber.state = READY;
         fiber.fresh = true;
         fiber.clock = base;
+        if (is(launch_now->watch_thread, fiber.index)) watched_thread = i;
     }
     for (bool progress = true; progress && !failed;) {
         progress = false;
@@ -671,6 +682,23 @@ unsigned lane() { return current % 32; }
 
 void atomic(const void* address, std::size_t bytes, const void* code) { access<true, true>(address, bytes, code); }
 
+bool watching() { return watched_block && current == watched_thread && running; }
+
+void note(const Note& note) {
+    if (note_count == note_room) {
+        note_room = note_room ? 2 * note_room : 1024;
+        notes = (Note*)realloc(notes, note_room * sizeof(Note));
+    }
+    notes[note_count++] = note;
+}
+
+// A pointer is told as an element of an array: of an argument, or of shared memory.
+void note_pointer(const char* name, const void* pointer) {
+    const Region* region = find((uintptr_t)pointer);
+    if (!region || region->shared) return;
+    note({'A', region->array, name, (uint64_t)((uintptr_t)pointer - region->begin) / region->element, 0});
+}
+
 namespace {
 void* place_shared(Slot& slot, const char* name, std::size_t bytes, std::size_t element) {
     Region& region = add_region(bytes, element, (LEAST_GAP + bytes + 63) & ~(size_t)63, launch_now->granule);
@@ -708,6 +736,7 @@ int run(const Launch& launch, void (*kernel)(void**)) {
     }
     launch_now = &launch;
     failed = false;
+    note_count = 0;
     kernel_body = kernel;
     gridDim = dim3(launch.grid[0], launch.grid[1], launch.grid[2]);
     blockDim = dim3(launch.block[0], launch.block[1], launch.block[2]);
@@ -814,5 +843,7 @@ void __ubsan_handle_divrem_overflow(void*, std::uintptr_t, std::uintptr_t) {
 
 #define EXPORT __attribute__((visibility("default")))
 EXPORT const emulator::Trouble* emulator_trouble() { return &emulator::trouble; }
+EXPORT const emulator::Note* emulator_notes() { return emulator::notes; }
+EXPORT std::size_t emulator_note_count() { return emulator::note_count; }
 
 }  // extern "C"

@@ -65,11 +65,24 @@ struct Launch {
     std::size_t shared_bytes;
     int order;
     std::size_t granule;     // the smallest type in memory: races are told apart to this many bytes
+    int watch;               // one thread is watched: this one, of this block
+    unsigned watch_block[3], watch_thread[3];
     std::uint64_t patience;  // basic blocks that one block may run
     int array_count, argument_count;
     Array* arrays;
     Argument* arguments;
 };
+
+// What the watched thread did; see trace.py.
+struct Note {
+    char kind;
+    int number;
+    const char* name;
+    std::uint64_t bits, other;
+};
+bool watching();
+void note(const Note& note);
+void note_pointer(const char* name, const void* pointer);
 
 // What went wrong, for Python to say it. `code` is an address relative to the library.
 struct Access {
