@@ -18,9 +18,11 @@ def duration(seconds: float) -> str:
 def rate(a_second: float, what: str = "B") -> str:
     """Three digits of bytes ("B") or operations ("FLOP") a second.
 
-    >>> rate(48.3e9), rate(2.5e12, "FLOP"), rate(123456.0)
-    ('48.3 GB/s', '2.50 TFLOP/s', '0.123 MB/s')
+    >>> rate(48.3e9), rate(2.5e12, "FLOP"), rate(123456.0), rate(0, "FLOP")
+    ('48.3 GB/s', '2.50 TFLOP/s', '0.123 MB/s', '–')
     """
+    if not a_second:
+        return "–"
     for prefix, size in (("T", 1e12), ("G", 1e9)):
         if a_second >= 0.9995 * size:
             return f"{_three(a_second / size)} {prefix}{what}/s"

@@ -10,12 +10,14 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinygrad_zh.i18n import text
+from tinygrad_zh.i18n import text, wrap
 from tinygrad_zh.plot.page import GREY, draw
 from tinygrad_zh.plot.roofline import MARKS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+CELLS = 10  # of a title's letters in an inch
 
 
 @dataclass(frozen=True)
@@ -76,7 +78,7 @@ def crossover(races: Sequence[Race], path: str | os.PathLike[str], *, columns: i
         for axes in grid[len(races):]:
             axes.set_axis_off()
         if title:
-            figure.suptitle(title, x=0.01, ha="left", fontsize=12.5)
+            figure.suptitle("\n".join(wrap(title, int(CELLS * 4.2 * columns))), x=0.01, ha="left", fontsize=12.5)
         lines = [line for axes in grid for line in axes.lines if line.get_label() in styles]
         handles = {line.get_label(): line for line in lines}
         figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=min(4, len(handles)))
