@@ -76,6 +76,14 @@ SYSTEMS = {
         "zh": ("S8：房价 ŷ = w·x，梯度下降，艾姆斯数据的 14 个特征", "未给出",
                "R² {r2:.3f}（最小二乘 {least_squares_r2:.3f}）"),
     },
+    "s11": {
+        "en": ("S11: a convolutional network of 9,098 parameters on the shipped clothes (4,000 / 1,000), 15 epochs",
+               "no figure", "accuracy {convolutional_accuracy:.3f} (784–128–10, 101,770 parameters: "
+               "{dense_accuracy:.3f}; linear: {linear_accuracy:.3f}; medians of 3 seeds)"),
+        "zh": ("S11：9,098 个参数的卷积网络，随包衣物图像（4,000 / 1,000），15 轮", "未给出",
+               "准确率 {convolutional_accuracy:.3f}（784–128–10，101,770 个参数：{dense_accuracy:.3f}；"
+               "线性模型：{linear_accuracy:.3f}；3 个种子的中位数）"),
+    },
     "gpt": {
         "en": ("GPT: a language model of 3 blocks, trained on the documents' own text", "–",
                "{loss:.2f} nats a character on text it never saw (counting pairs {bigram:.2f}, four characters "

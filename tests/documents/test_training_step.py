@@ -11,7 +11,7 @@ import pytest
 from tinygrad_zh import data
 from tinygrad_zh.core import Tensor, manual_seed, record, tensor
 from tinygrad_zh.core.random import philox
-from tinygrad_zh.documents import SYSTEMS, s1, s2, s3, s5, s6, s7, s8
+from tinygrad_zh.documents import SYSTEMS, s1, s2, s3, s5, s6, s7, s8, s11
 from tinygrad_zh.documents.gpt import corpus as corpora
 from tinygrad_zh.documents.gpt import training as gpt
 from tinygrad_zh.documents.options import Options
@@ -91,6 +91,7 @@ TRAININGS = {
     "s4": (reviews, lambda take: reviews.optimize(reviews.network(), few(take), few(take), reviews.DOCUMENT)),
     "s5": (s5, lambda take: s5.train_once(0, task(), 1, 10)),
     "s7": (s7, lambda take: s7.train_once(0, 1)),
+    "s11": (s11, lambda take: s11.train(s11.network(), Options(), *s11.images(Options()))),
     "gpt": (gpt, lambda take: gpt.train(Options(epochs=1), corpora.cut("从前面的字猜下一个字。" * 200, gpt.WINDOW))),
 }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from tinygrad_zh.data.augmentation import shifted
 from tinygrad_zh.data.dialogue_files import dialogues
+from tinygrad_zh.data.fashion_files import clothes, fashion_mnist
 from tinygrad_zh.data.headline_files import headlines
 from tinygrad_zh.data.idx import read_idx
 from tinygrad_zh.data.images import Images, digits
@@ -26,8 +27,10 @@ __all__ = [
     "Table",
     "Texts",
     "ames",
+    "clothes",
     "dialogues",
     "digits",
+    "fashion_mnist",
     "headlines",
     "labelled_texts",
     "mnist",

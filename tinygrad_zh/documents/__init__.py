@@ -18,6 +18,7 @@ SYSTEMS = {
     "s6": "tinygrad_zh.documents.s6",
     "s7": "tinygrad_zh.documents.s7",
     "s8": "tinygrad_zh.documents.s8",
+    "s11": "tinygrad_zh.documents.s11",
     "gpt": "tinygrad_zh.documents.gpt",
 }
 """{name: module}; what each is stands in the catalogue under system.<name>."""
