@@ -23,22 +23,24 @@ def share(*arrays: Any) -> Share | None:
     """The shares of the rows of these arrays, all of one shape and all held at once; None if the rows are too long.
 
     A row of up to 1024 float32 is a warp's, a longer one, of up to 32,768, a block's; half as much of two arrays, and
-    of rows that do not begin at 16 bytes, whose numbers are read one by one and need an address each.
+    of rows that do not begin at multiples of 16 bytes, whose numbers are read one by one.
     """
     x = arrays[0]
     columns = x.shape[-1]
     width = 16 // x.itemsize
     step = width if columns % width == 0 and all(aligned(a) for a in arrays) else 1
     most = REGISTERS // max(4, x.itemsize) // len(arrays) // (1 if step == width else 2)
-    threads = 32 * max(1, blocks(columns, 32 * most))
-    if threads > 1024:
+    sharers = 32
+    while sharers * most < columns:
+        sharers *= 2
+    if sharers > 1024:
         return None
     held = width
-    while held * threads < columns:
+    while sharers * held < columns:
         held = min(4 * held, most)
-    rows = 4 if threads == 32 else 1
+    rows = 4 if sharers == 32 else 1
     grid = (blocks(math.prod(x.shape[:-1]), rows),)
-    return Share(grid, (threads, rows), (f"HELD={held}", f"STEP={step}"))
+    return Share(grid, (sharers, rows), (f"SHARERS={sharers}", f"HELD={held}", f"STEP={step}"))
 
 
 def aligned(x: Any) -> bool:

@@ -14,11 +14,19 @@ from tinygrad_zh_kernels.softmax import covers, table
 HERE = Path(__file__).parent
 SOFTMAX, LOG_SOFTMAX, BACKWARD = HERE / "softmax.cu", HERE / "log_softmax.cu", HERE / "backward.cu"
 WITH_HALF = ("float16", *FLOATS)
+IN_ONE_SUM = 4096
+"""Numbers that one thread adds up: of more float32 the last digits would be lost. Threads that share a row have sums of
+their own, which are shorter."""
 LONG = 1024
 """Threads for a row that is read twice."""
 
 
-@softmax.forward.body("cuda-c-1-naive", device="cuda", dtypes=WITH_HALF, covers=covers)
+def covers_in_one_sum(x: Any, *, axis: int = -1) -> bool:
+    """Rows that one thread may sum."""
+    return covers(x, axis=axis) and x.shape[-1] <= IN_ONE_SUM
+
+
+@softmax.forward.body("cuda-c-1-naive", device="cuda", dtypes=WITH_HALF, covers=covers_in_one_sum)
 def naive(launch: Launcher, x: Any, *, axis: int = -1) -> Any:
     """One thread a row, and each row is read three times.
 

@@ -2,7 +2,7 @@
 // row in registers, and a second reading for rows that are too long.
 #include "row.cuh"
 
-extern "C" __global__ void __launch_bounds__(1024) log_softmax(T* __restrict__ y, const T* __restrict__ x, int rows,
+extern "C" __global__ void __launch_bounds__(THREADS, 1) log_softmax(T* __restrict__ y, const T* __restrict__ x, int rows,
                                                                int columns) {
     __shared__ A room[32];
     int row = row_of_thread();
@@ -16,13 +16,10 @@ extern "C" __global__ void __launch_bounds__(1024) log_softmax(T* __restrict__ y
     m = row_max(m, room);
     A s = 0;
 #pragma unroll
-    for (int i = 0; i < HELD; i++) {
-        held[i] -= m;
-        s += exponential(held[i]);
-    }
+    for (int i = 0; i < HELD; i++) s += exponential(held[i] - m);
     A log_s = logarithm(row_sum(s, room));
 #pragma unroll
-    for (int i = 0; i < HELD; i++) held[i] -= log_s;
+    for (int i = 0; i < HELD; i++) held[i] = held[i] - m - log_s;
     release(y + (Long)row * columns, held, columns);
 }
 
