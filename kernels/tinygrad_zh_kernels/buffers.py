@@ -17,6 +17,9 @@ import numpy as np
 ALIGNMENT = 64
 """Bytes: a cache line, and a whole AVX-512 register."""
 
+PAGE = 4096
+"""Bytes by which a piece of memory is larger than what it holds: room to begin where it is best."""
+
 KEPT = 1 << 30
 """Bytes that a thread remembers, in use or not; beyond, it forgets all of it and begins anew."""
 
@@ -33,8 +36,6 @@ class _Pool(threading.local):
 
 
 _POOL = _Pool()
-_UNUSED = 3
-"""References to memory that only the pool holds: its list's, the loop's variable, and getrefcount's argument."""
 
 
 def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
@@ -49,17 +50,34 @@ def empty(shape: tuple[int, ...], dtype: Any) -> np.ndarray[Any, Any]:
 
 def _unused(size: int) -> tuple[np.ndarray[Any, Any], int]:
     """Every view of a result, however indirect, holds the memory itself: NumPy makes the owner its base."""
-    for memory, start in _POOL.memory.get(size, ()):
-        if getrefcount(memory) == _UNUSED:
+    known = _POOL.memory.get(size, ())
+    for memory, start in known:
+        if getrefcount(memory) == _ALONE:
             memory.setflags(write=True)
             return memory, start
-    memory = np.empty(size + ALIGNMENT, np.uint8)
-    start = -memory.ctypes.data % ALIGNMENT
     if _POOL.bytes + size > KEPT:
         clear()
+    memory, start = _allocate(size, len(known))
     _POOL.memory.setdefault(size, []).append((memory, start))
     _POOL.bytes += size
     return memory, start
+
+
+def _allocate(size: int, place: int) -> tuple[np.ndarray[Any, Any], int]:
+    """New memory. Large pieces all begin at one address modulo 4096, and streams that run through several of them in
+    step then meet in the same sets of the cache: each piece begins some lines further on than the one before."""
+    memory = np.empty(size + PAGE, np.uint8)
+    return memory, -memory.ctypes.data % ALIGNMENT + place * 5 * ALIGNMENT % (PAGE - ALIGNMENT)
+
+
+def _references_to_memory_that_only_the_pool_holds() -> int:
+    """What getrefcount says of it within the loop above: that differs between versions of Python."""
+    for memory, _ in [_allocate(SMALL, 0)]:
+        count = getrefcount(memory)
+    return count
+
+
+_ALONE = _references_to_memory_that_only_the_pool_holds()
 
 
 def clear() -> None:

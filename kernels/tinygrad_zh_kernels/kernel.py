@@ -14,6 +14,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ class Arguments(NamedTuple):
     """One call: the formula's positional arguments, and its keywords."""
 
     arrays: tuple[Any, ...]
-    keywords: Mapping[str, Any] = {}  # noqa: RUF012, never written to
+    keywords: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)
@@ -53,16 +54,21 @@ class Body:
         english, _, chinese = inspect.cleandoc(self.function.__doc__ or "").partition("\n中文：")
         return english.strip(), chinese.strip()
 
+    @cached_property
+    def _dtypes(self) -> frozenset[np.dtype[Any]]:
+        return frozenset(map(np.dtype, self.dtypes))
+
     def accepts(self, *arrays: Any, **keywords: Any) -> bool:
         """Whether this body covers these arguments: arrays, all floats of one dtype that it knows."""
-        dtype = None
+        first = None
         for x in arrays:
-            if not hasattr(x, "dtype"):
+            dtype = getattr(x, "dtype", None)
+            if dtype is None:
                 return False
-            if x.dtype.kind == "f" and x.ndim:
-                if dtype is None:
-                    dtype = x.dtype
-                if x.dtype != dtype or dtype.name not in self.dtypes:
+            if dtype.kind == "f" and x.ndim and dtype is not first:
+                if first is None:
+                    first = dtype
+                if dtype != first or dtype not in self._dtypes:
                     return False
         return self.covers is None or self.covers(*arrays, **keywords)
 
@@ -70,7 +76,10 @@ class Body:
         """The body's result; `launch` is for bodies on CUDA, None for the others."""
         arrays, keywords = arguments
         if not self.strided:
-            arrays = tuple([x if x.flags.c_contiguous else x.copy() for x in arrays])
+            for x in arrays:
+                if not x.flags.c_contiguous:
+                    arrays = tuple([x if x.flags.c_contiguous else x.copy() for x in arrays])
+                    break
         if self.device == "cpu":
             return self.function(*arrays, **keywords)
         return self.function(launch, *arrays, **keywords)

@@ -86,10 +86,15 @@ def _bound(names: tuple[str, ...]) -> Mapping[Callable[..., Any], Callable[..., 
 
 def _first_that_covers(bodies: list[Body], otherwise: Callable[..., Any]) -> Callable[..., Any]:
     def run(*arrays: Any, **keywords: Any) -> Any:
-        device = "cpu" if all([isinstance(x, np.ndarray) for x in arrays]) else "cuda"
+        device, launch = "cpu", None
+        for x in arrays:
+            if not isinstance(x, np.ndarray):
+                device = "cuda"
         for body in bodies:
             if body.device == device and body.accepts(*arrays, **keywords):
-                return body.run(_launcher() if device == "cuda" else None, Arguments(arrays, keywords))
+                if device == "cuda":
+                    launch = _launcher()
+                return body.run(launch, Arguments(arrays, keywords))
         return otherwise(*arrays, **keywords)
 
     return run
