@@ -25,7 +25,8 @@ def main() -> int:
     known = programs()
     if len(sys.argv) < 2 or sys.argv[1] not in known:
         width = max(map(len, known))
-        print("\n".join(f"python -m benchmarks {name:<{width}}  {line}" for name, line in known.items()), file=sys.stderr)
+        for name, line in known.items():
+            print(f"python -m benchmarks {name:<{width}}  {line}", file=sys.stderr)
         return 2
     name = sys.argv.pop(1)
     sys.argv[0] = f"python -m benchmarks {name}"

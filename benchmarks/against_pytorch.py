@@ -24,6 +24,7 @@ from tinygrad_zh_kernels.timing import interleaved
 
 Array = np.ndarray[Any, Any]
 Run = Callable[[], tuple[Any, ...]]
+Shape = tuple[int, ...]
 
 
 class Case(NamedTuple):
@@ -35,17 +36,17 @@ class Case(NamedTuple):
 
     name: str
     target: float
-    size: tuple[int, ...]
-    tiny: tuple[int, ...]
-    ours: Callable[[np.random.Generator, tuple[int, ...]], Run]
-    theirs: Callable[[np.random.Generator, tuple[int, ...]], Run]
+    size: Shape
+    tiny: Shape
+    ours: Callable[[np.random.Generator, Shape], Run]
+    theirs: Callable[[np.random.Generator, Shape], Run]
 
 
 class Compared(NamedTuple):
     """Seconds of the public op, of the bodies in it, and of PyTorch's."""
 
     name: str
-    size: tuple[int, ...]
+    size: Shape
     ours: float
     bodies: float
     torch: float
@@ -68,11 +69,11 @@ def normal(rng: np.random.Generator, *shape: int) -> Array:
 # ---- the cases; those whose result is no number are given an upstream gradient
 
 
-def op_of(function: Callable[..., Any], shapes: Callable[[tuple[int, ...]], list[tuple[int, ...]]], labels: bool = False,
-          ) -> Callable[[np.random.Generator, tuple[int, ...]], Run]:
+def op_of(function: Callable[..., Any], shapes: Callable[[Shape], list[Shape]], labels: bool = False
+          ) -> Callable[[np.random.Generator, Shape], Run]:
     """Ours: the function of the engine's tensors of these shapes."""
 
-    def make(rng: np.random.Generator, size: tuple[int, ...]) -> Run:
+    def make(rng: np.random.Generator, size: Shape) -> Run:
         inputs = [tz.tensor(normal(rng, *shape), requires_grad=True) for shape in shapes(size)]
         more = [rng.integers(0, size[-1], size[:-1])] if labels else []
         upstream = None if labels else tz.tensor(normal(rng, *function(*inputs, *more).shape))
@@ -86,11 +87,11 @@ def op_of(function: Callable[..., Any], shapes: Callable[[tuple[int, ...]], list
     return make
 
 
-def torch_of(function: Callable[..., Any], shapes: Callable[[tuple[int, ...]], list[tuple[int, ...]]],
-             labels: bool = False) -> Callable[[np.random.Generator, tuple[int, ...]], Run]:
+def torch_of(function: Callable[..., Any], shapes: Callable[[Shape], list[Shape]],
+             labels: bool = False) -> Callable[[np.random.Generator, Shape], Run]:
     """Theirs: the same in PyTorch."""
 
-    def make(rng: np.random.Generator, size: tuple[int, ...]) -> Run:
+    def make(rng: np.random.Generator, size: Shape) -> Run:
         import torch
 
         inputs = [torch.from_numpy(normal(rng, *shape)).requires_grad_() for shape in shapes(size)]
@@ -112,19 +113,19 @@ def functional() -> Any:
     return torch_functional
 
 
-def one(size: tuple[int, ...]) -> list[tuple[int, ...]]:
+def one(size: Shape) -> list[Shape]:
     return [size]
 
 
-def normalised(size: tuple[int, ...]) -> list[tuple[int, ...]]:
+def normalised(size: Shape) -> list[Shape]:
     return [size, size[-1:], size[-1:]]
 
 
-def three(size: tuple[int, ...]) -> list[tuple[int, ...]]:
+def three(size: Shape) -> list[Shape]:
     return [size] * 3
 
 
-def our_embedding(rng: np.random.Generator, size: tuple[int, ...]) -> Run:
+def our_embedding(rng: np.random.Generator, size: Shape) -> Run:
     count, vocabulary, width = size
     table = tz.tensor(normal(rng, vocabulary, width), requires_grad=True)
     tokens, upstream = rng.integers(0, vocabulary, count), tz.tensor(normal(rng, count, width))
@@ -136,7 +137,7 @@ def our_embedding(rng: np.random.Generator, size: tuple[int, ...]) -> Run:
     return run
 
 
-def their_embedding(rng: np.random.Generator, size: tuple[int, ...]) -> Run:
+def their_embedding(rng: np.random.Generator, size: Shape) -> Run:
     import torch
 
     count, vocabulary, width = size
@@ -150,13 +151,13 @@ def their_embedding(rng: np.random.Generator, size: tuple[int, ...]) -> Run:
     return run
 
 
-def _parameters(rng: np.random.Generator, size: tuple[int, ...]) -> list[tuple[Array, Array]]:
+def _parameters(rng: np.random.Generator, size: Shape) -> list[tuple[Array, Array]]:
     """A table and a square matrix, with gradients."""
     shapes = [size, (size[1], size[1])]
     return [(normal(rng, *shape), normal(rng, *shape)) for shape in shapes]
 
 
-def our_adam(rng: np.random.Generator, size: tuple[int, ...]) -> Run:
+def our_adam(rng: np.random.Generator, size: Shape) -> Run:
     parameters = []
     for value, gradient in _parameters(rng, size):
         parameters.append(tz.tensor(value, requires_grad=True))
@@ -170,7 +171,7 @@ def our_adam(rng: np.random.Generator, size: tuple[int, ...]) -> Run:
     return run
 
 
-def their_adam(rng: np.random.Generator, size: tuple[int, ...]) -> Run:
+def their_adam(rng: np.random.Generator, size: Shape) -> Run:
     import torch
 
     parameters = []

@@ -21,7 +21,7 @@ VERSION = re.compile(r"-\d+-")  # in the name of a body that is on the way to an
 
 
 def sizes(kernel: Kernel, quick: bool) -> tuple[Size, ...]:
-    """The contract's sizes and, so that it shows from where on a body pays, the tests' largest; when quick that alone."""
+    """The contract's sizes and, to show from where on a body pays, the tests' largest; when quick that alone."""
     small = tuple(high for _, high in kernel.limits)
     return (small,) if quick else tuple(dict.fromkeys((small, *kernel.sizes)))
 

@@ -1,4 +1,4 @@
-"""Where kernels are timed: the CPU, a GPU, or the CPU in a GPU's place, which tries the program and measures nothing."""
+"""Where kernels are timed: on the CPU, on a GPU, or on the CPU in a GPU's place, which only tries the program."""
 
 from __future__ import annotations
 

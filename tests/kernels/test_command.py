@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -162,6 +163,48 @@ def test_the_line_of_the_failure_is_named(kernels, mine):
 def test_a_file_without_a_body_is_one_sentence(kernels, mine):
     _, _, err = kernels(f"check --file {mine(content='x = 1')}")
     assert "registers no body" in err
+
+
+# ---- stepping into a thread of CUDA C, which g++ compiles
+
+compiled = pytest.mark.skipif(not shutil.which("g++"), reason="g++ is not installed")
+
+
+@compiled
+@pytest.mark.parametrize(("language", "said"), [
+    ("en", "softmax.forward cuda-c-2-block: what thread (3, 0, 0) of block (1, 0, 0) does"),
+    ("zh", "softmax.forward cuda-c-2-block：线程块 (1, 0, 0) 的线程 (3, 0, 0) 执行的语句"),
+])
+def test_the_lines_of_one_thread_are_shown_with_their_values(kernels, language, said):
+    status, out, _ = kernels("run softmax --body cuda-c-2-block --size 2x5 --block 1 --thread 3 --steps 0", language)
+    assert status == 0 and said in out and "softmax_block <<<2, 256>>>" in out
+    assert "i = 3  i < columns = True" in out and "i = 259  i < columns = False" in out
+    assert "⇄ __shfl_xor_sync: gives" in out and "⇄ waits at __syncthreads()" in out
+
+
+@compiled
+def test_the_first_lines_alone_can_be_shown(kernels):
+    _, out, _ = kernels("run softmax --body cuda-c-2-block --size 2x5 --thread 3 --steps 2")
+    *_, before, last = out.splitlines()
+    assert "softmax.cu:26" in before and last.endswith("more; --steps 0 shows all")
+
+
+@compiled
+@pytest.mark.parametrize(("words", "said"), [
+    ("--body cuda-c-2-block --thread 256", "no thread (256, 0, 0) of block (0, 0, 0) ran; the launches: softmax_block"),
+    ("--body cuda-c-2-block --block 4 --thread 0", "no thread (0, 0, 0) of block (4, 0, 0) ran"),
+    ("--body numba --thread 0", "cannot be stepped through"),
+])
+def test_a_thread_that_is_none_is_one_sentence(kernels, words, said):
+    status, out, err = kernels(f"run softmax --size 4x5 {words}")
+    assert status == 1 and said in err and err.count("\n") == 1 and out == ""
+
+
+@pytest.mark.parametrize("word", ["-1", "1,2,3,4", "a"])
+def test_what_is_no_place_is_wrong_usage(word):
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(["kernels", "run", "softmax", f"--thread={word}"])
+    assert stopped.value.code == 2
 
 
 # ---- check

@@ -24,7 +24,7 @@ from tinygrad_zh.kernels.commands.choosing import (
     size,
 )
 from tinygrad_zh.kernels.commands.launches import Noted
-from tinygrad_zh.kernels.commands.stepping import add_thread, show_steps, watched
+from tinygrad_zh.kernels.commands.stepping import add_thread, show_steps
 from tinygrad_zh_kernels import Arguments, Body, Kernel
 
 DTYPES = ("float16", "float32", "float64")
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
     if not body.accepts(*given.arrays, **given.keywords):
         raise ValueError(text("kernels.run.not_covered", body=body, dtype=dtype, call=name))
     if arguments.thread is not None:
-        return show_steps(body, given, device, watched(arguments), arguments.order)
+        return show_steps(body, given, device, arguments)
 
     launch = launcher(device, **({"order": arguments.order} if device == EMULATED else {}))
     noted = Noted(launch) if launch is not None else None
