@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import inspect
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any
 
 import tinygrad_zh_kernels as library
@@ -53,9 +54,18 @@ def _formula(kernel: Kernel) -> str:
 def sources(body: Body) -> list[Path]:
     """The files that a body is written in: its Python, and the CUDA C that it launches."""
     function: Any = inspect.unwrap(body.function)
-    used = [function.__globals__.get(name) for name in _names(function.__code__)]
-    cuda_c = [value for value in used if isinstance(value, Path) and value.suffix == ".cu"]
-    return [Path(inspect.getsourcefile(function) or ""), *dict.fromkeys(cuda_c)]
+    return [Path(inspect.getsourcefile(function) or ""), *dict.fromkeys(_cuda_c(function, set()))]
+
+
+def _cuda_c(function: Any, seen: set[Any]) -> Iterator[Path]:
+    """The .cu files that a function names, and that the functions of its file name which it calls."""
+    seen.add(function)
+    for name in _names(function.__code__):
+        value = function.__globals__.get(name)
+        if isinstance(value, Path) and value.suffix == ".cu":
+            yield value
+        elif isinstance(value, FunctionType) and value.__module__ == function.__module__ and value not in seen:
+            yield from _cuda_c(value, seen)
 
 
 def _names(code: CodeType) -> list[str]:
