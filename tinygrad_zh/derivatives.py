@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh.core import Tensor, grad, tensor, using
-from tinygrad_zh.core.tensor import leaf
+from tinygrad_zh.core.tensor import beside, leaf
 
 Inputs = Any
 """One tensor (or array), or a tuple of them."""
@@ -53,7 +53,7 @@ def _gradients(y: Tensor, leaves: Sequence[Tensor], seed: Any = None, create_gra
 
 def _vectors(name: str, v: Any, like: Sequence[Tensor], single: bool) -> list[Tensor]:
     given = [v] if single or not isinstance(v, (tuple, list)) else list(v)
-    vectors = [x if isinstance(x, Tensor) else tensor(x) for x in given]
+    vectors = [x if isinstance(x, Tensor) else tensor(beside(x, like[0])) for x in given]
     if [x.shape for x in vectors] != [x.shape for x in like]:
         raise ValueError(f"{name}: v has shape {', '.join(str(x.shape) for x in vectors)}; "
                          f"it must be {', '.join(str(x.shape) for x in like)}")
@@ -126,13 +126,13 @@ def jacobian(function: Callable[..., Tensor], inputs: Inputs) -> Any:
     """
     leaves, single = _leaves(inputs)
     y = _result("jacobian", function, leaves)
-    rows: list[list[Any]] = [[] for _ in leaves]
+    rows = [np.zeros_like(x.array, shape=(y.size, *x.shape)) for x in leaves]
     for i in range(y.size):
-        unit = np.zeros(y.size, y.dtype)
+        unit = np.zeros_like(y.array, shape=y.size)
         unit[i] = 1
         for row, g in zip(rows, _gradients(y, leaves, unit.reshape(y.shape), retain_graph=True), strict=True):
-            row.append(g.array)
-    blocks = [leaf(np.array(row, x.dtype).reshape(y.shape + x.shape)) for row, x in zip(rows, leaves, strict=True)]
+            row[i] = g.array
+    blocks = [leaf(row.reshape(y.shape + x.shape)) for row, x in zip(rows, leaves, strict=True)]
     return blocks[0] if single else tuple(blocks)
 
 

@@ -40,10 +40,14 @@ def test_without_cupy_the_sentence_names_what_to_install(device: str) -> None:
         leaf([1.0]).to(device)
 
 
-def test_a_driver_that_fails_is_told_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    old = "cudaErrorInsufficientDriver: CUDA driver version is insufficient for CUDA runtime version"
-    monkeypatch.setitem(sys.modules, "cupy", fake_cupy.module(error=old))
-    with pytest.raises(RuntimeError, match=rf'^device "cuda" cannot be used: {old}; tinygrad-zh doctor says more$'):
+@pytest.mark.parametrize(("driver", "why"), [
+    (0, "this machine has no NVIDIA driver, so no GPU that CUDA could use"),
+    (11080, r"the driver knows CUDA up to 11\.8 and CuPy was built for 12\.9; update the driver"),
+    (13000, "the driver finds no GPU that it could use"),
+])
+def test_a_driver_that_fails_is_told_in_one_sentence(driver: int, why: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "cupy", fake_cupy.module(error="cudaErrorInsufficientDriver", driver=driver))
+    with pytest.raises(RuntimeError, match=rf'^device "cuda" cannot be used: {why}; tinygrad-zh doctor says more$'):
         tz.tensor([1.0], device="cuda")
 
 
@@ -54,13 +58,15 @@ def test_the_import_needs_no_cupy() -> None:
     assert done.stdout == "cpu\n"
 
 
-@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:-1", "", "CPU", "tpu:0", 0, None])
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:-1", "", "CPU", "tpu:0", 0])
 def test_a_name_that_is_no_device(device: Any) -> None:
     says = 'there is no device .*; use "cpu", "cuda" or "cuda:1"'
     with pytest.raises(ValueError, match=says):
         tz.tensor([1.0], device=device)
     with pytest.raises(ValueError, match=says):
         leaf([1.0]).to(device)
+    with pytest.raises(ValueError, match=says):
+        tz.nn.Dense(1, 1).to(device)
 
 
 # ---- on a device

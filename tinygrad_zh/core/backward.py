@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh.core.mode import MODE
-from tinygrad_zh.core.tensor import Accumulator, Tensor
+from tinygrad_zh.core.tensor import Accumulator, Tensor, beside
 from tinygrad_zh.core.walk import Contribution, Source, add, keep, reachable, walk
 from tinygrad_zh.device import freeze
 
@@ -27,7 +27,7 @@ def _root(tensor: Tensor, seed: Any, verb: str) -> Any:
         if tape is not None:
             tape.write("seed", np.ones_like, [tensor.array], {}, (seed,), tensor=tensor)
         return seed
-    array = seed.array if isinstance(seed, Tensor) else np.asarray(seed)
+    array = seed.array if isinstance(seed, Tensor) else beside(seed, tensor)
     if array.shape != tensor.shape:
         raise ValueError(f"{verb}: the seed is a gradient of shape {tensor.shape}, like the tensor, not {array.shape}")
     if array.dtype.kind not in "fiub":

@@ -7,11 +7,13 @@ import itertools
 import linecache
 from bdb import BdbQuit
 from collections.abc import Callable
+from functools import partial
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_zh import device as devices
 from tinygrad_zh.core.dtype import to_array
 from tinygrad_zh.core.mode import MODE
 from tinygrad_zh.core.tensor import Accumulator, Tensor
@@ -135,7 +137,7 @@ class OpMeta(type):
         try:
             results = body(*arrays, **attributes)
         except Exception as error:
-            raise explain(cls, "forward", arrays, attributes, error, tape) from cause(error)
+            results = again(cls, "forward", partial(body, *arrays, **attributes), arrays, attributes, error, tape)
         if not tensors:
             return results if not cls.aux else results[: len(cls.outputs)] if len(cls.outputs) > 1 else results[0]
 
@@ -144,9 +146,13 @@ class OpMeta(type):
                 results.setflags(False)  # type: ignore[call-arg]
             else:
                 results = freeze(results)
+                if type(results) is not np.ndarray:
+                    _of_one_device(cls, arrays, attributes, tape)
             outputs = (results,)
         else:
             outputs = tuple([freeze(r) for r in results])
+            if type(outputs[0]) is not np.ndarray:
+                _of_one_device(cls, arrays, attributes, tape)
 
         line = None if tape is None else tape.forward(cls, inputs, arrays, attributes, outputs, before)
         if not need or not mode.grad or not cls.backwards:
@@ -349,6 +355,26 @@ def _passes_on(error: Exception) -> bool:
     return getattr(error, "explained", False) or isinstance(error, BdbQuit)
 
 
+def again(cls: Any, function: str, compute: Callable[[], Any], arrays: Any, attributes: Any, error: Exception,
+          tape: Any) -> Any:
+    """A formula that found no room on the GPU runs once more when room was made; any other error is explained."""
+    if not devices.out_of_memory(error):
+        raise explain(cls, function, arrays, attributes, error, tape) from cause(error)
+    devices.make_room(error)
+    try:
+        return compute()
+    except MemoryError as full:
+        told = MemoryError(f"{full}; {devices.alive()}")
+        raise explain(cls, function, arrays, attributes, told, tape) from full
+
+
+def _of_one_device(cls: Any, arrays: Any, attributes: Any, tape: Any) -> None:
+    try:
+        devices.together(arrays)
+    except TypeError as error:
+        raise explain(cls, "forward", arrays, attributes, error, tape) from None
+
+
 def cause(error: Exception) -> BaseException | None:
     """What an explanation says it comes from."""
     return error.__cause__ if _passes_on(error) else error
@@ -361,8 +387,8 @@ def explain(cls: Any, function: str, arrays: Any, attributes: Any, error: Except
     names = itertools.chain(cls.inputs, itertools.repeat(cls.inputs[-1] if cls.inputs else "x"))
     shapes = ", ".join(f"{n}: {_describe(a)}" for n, a in zip(names, arrays, strict=False))
     formula = (cls.__doc__ or "").strip().splitlines()
-    devices = {device_of(a) for a in arrays if isinstance(a, np.ndarray) or hasattr(a, "__cuda_array_interface__")}
-    fix = f"; the inputs are on {' and '.join(sorted(devices))}, move them with t.to(…)" if len(devices) > 1 else ""
+    places = {device_of(a) for a in arrays if isinstance(a, np.ndarray) or hasattr(a, "__cuda_array_interface__")}
+    fix = f"; the inputs are on {' and '.join(sorted(places))}, move them with t.to(…)" if len(places) > 1 else ""
     message = f"{cls.__name__}{'' if function == 'forward' else '.' + function}" \
               f"{f' ({formula[0]})' if formula else ''} cannot take {shapes}: {error}{fix}"
     explained: Any = next((kind for kind in _KINDS if isinstance(error, kind)), RuntimeError)(message)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -100,11 +100,11 @@ class Tensor:
         """The one element as a Python number. Raises ValueError unless there is exactly one. 中文：取标量值。"""
         if self.size != 1:
             raise ValueError(f"item() needs a tensor of one element, this one has shape {self.shape}")
-        return self.data.item()
+        return devices.move(self.data, "cpu").item()
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""
-        return self.data.tolist()
+        return devices.move(self.data, "cpu").tolist()
 
     def __float__(self) -> float:
         return float(self.item())
@@ -132,8 +132,7 @@ class Tensor:
         return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __repr__(self) -> str:
-        values = np.array2string(np.asarray(self.array if self.device == "cpu" else self.array.get()),
-                                 separator=", ", prefix="tensor(", threshold=100)
+        values = np.array2string(devices.move(self.array, "cpu"), separator=", ", prefix="tensor(", threshold=100)
         notes = [] if self.dtype in (get_default_dtype(), np.int64, np.bool_) else [f"dtype={self.dtype}"]
         notes += [f'device="{self.device}"'] if self.device != "cpu" else []
         notes += [f'name="{self.name}"'] if self.name else []
@@ -229,22 +228,26 @@ class Tensor:
     def assign(self, new: Any) -> Tensor:
         """t ← new: a leaf takes new values; what was computed from the old ones stays valid. 中文：赋值。
 
-        `new` has the tensor's shape and is cast to its dtype. Raises RuntimeError for an op's result, ValueError
-        for another shape, TypeError where a cast would lose more than precision.
+        `new` has the tensor's shape and is cast to its dtype; data go where the tensor is. Raises RuntimeError for an
+        op's result, ValueError for another shape, TypeError where a cast would lose more than precision and for a
+        tensor that is on another device.
         """
         if not self.is_leaf:
             raise RuntimeError(f"assign is for leaves; this tensor is the result of "
                                f"{self.source[0].op.__name__}")  # type: ignore[index]
         array = new.array if isinstance(new, Tensor) else new
-        if not (type(array) is type(self.array) and devices.is_frozen(array)):
+        if not devices.on_cuda(array) and not (type(array) is np.ndarray and devices.is_frozen(array)):
             array = to_array(new, None)
+        if isinstance(new, Tensor) and new.device != self.device:
+            raise TypeError(f"assign: this tensor is on {self.device}, the new values are on {new.device}; move them "
+                            "with t.to(…)")
         if array.shape != self.shape:
             raise ValueError(f"assign: a tensor of shape {self.shape} cannot take values of shape {array.shape}")
         if array.dtype != self.dtype:
             if not np.can_cast(array.dtype, self.dtype, "same_kind"):
                 raise TypeError(f"assign: {array.dtype} values do not fit a tensor of {self.dtype}")
             array = array.astype(self.dtype)
-        array = devices.freeze(array)
+        array = devices.freeze(devices.move(array, self.device))
         tape = MODE.get().tape
         if tape is not None:
             tape.write("assign", _assign, [self.array, array], {}, (array,), tensor=self)
@@ -314,17 +317,46 @@ def leaf(array: Any, requires_grad: bool = False, name: str | None = None) -> Te
 
 
 def tensor(data: Any, dtype: Any = None, *, requires_grad: bool = False, name: str | None = None,
-           device: str = "cpu") -> Tensor:
+           device: str | None = None) -> Tensor:
     """A leaf tensor with a copy of the data. 中文：创建张量。
 
-    data: a number, nested lists, a NumPy array or a tensor. Python floats become the default dtype (float32);
-    arrays keep theirs. Raises TypeError for what is no number, and for an integer tensor that is to require a
-    gradient.
+    data: a number, nested lists, an array or a tensor. Python floats become the default dtype (float32); arrays keep
+    theirs. device: "cpu", "cuda", "cuda:1", …; where the data are unless given. Raises TypeError for what is no
+    number, and for an integer tensor that is to require a gradient; ValueError for a name that is no device,
+    RuntimeError in one sentence where CUDA cannot be had.
 
     >>> import tinygrad_zh as tz
     >>> tz.tensor([[1.0, 2.0], [3.0, 4.0]], requires_grad=True)
     tensor([[1., 2.],
             [3., 4.]], requires_grad=True)
     """
-    array = to_array(data.numpy() if isinstance(data, Tensor) else data, dtype)
-    return leaf(array if device == "cpu" else devices.move(array, device), requires_grad, name)
+    values = data.data if isinstance(data, Tensor) else data
+    if devices.on_cuda(values):
+        array = values.astype(values.dtype if dtype is None else dtype)
+    else:
+        array = to_array(values, dtype)
+    return leaf(array if device is None else devices.move(array, device), requires_grad, name)
+
+
+def relocate(tensors: Iterable[Tensor], device: str) -> None:
+    """Move leaves where they stand, with their gradients, all or none: whoever holds one finds it on the new device."""
+    given = list(tensors)
+    moved = [(devices.move(t.array, device), None if t.grad is None else t.grad.to(device)) for t in given]
+    for t, (array, gradient) in zip(given, moved, strict=True):
+        t.array = array
+        if gradient is not None:
+            t.grad = gradient
+
+
+def values_of(data: Any, x: Any = None) -> Any:
+    """The values of a tensor, an array or a list as an array, where they are; a list's where x is."""
+    return data.data if isinstance(data, Tensor) else beside(data, x)
+
+
+def beside(data: Any, x: Any, dtype: Any = None) -> Any:
+    """Data that are on no device, numbers and lists, as an array on x's; arrays and tensors stay where they are."""
+    if hasattr(data, "dtype"):
+        return data
+    array = np.asarray(data, dtype)
+    home = x.array if isinstance(x, Tensor) else x
+    return devices.move(array, devices.device_of(home)) if devices.on_cuda(home) else array

@@ -9,13 +9,14 @@ as a line of its own on the tape; nothing is written in place, since gradients m
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Sequence
+from functools import partial as bound
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinygrad_zh.core.mode import MODE, Mode, using
-from tinygrad_zh.core.op import Call, Partial, cause, explain
+from tinygrad_zh.core.op import Call, Partial, again
 from tinygrad_zh.core.tensor import Accumulator, Tensor
 from tinygrad_zh.device import freeze
 
@@ -180,7 +181,8 @@ def _contributions(call: Call, upstream: list[Any], saved: list[Any], gradients:
             raws = run(body, upstream, saved, call.attributes)
         except Exception as error:
             arguments, keywords = _bound(call, partial, upstream, saved)
-            raise explain(call.op, function.__name__, arguments, keywords, error, tape) from cause(error)
+            raws = again(call.op, function.__name__, bound(run, body, upstream, saved, call.attributes), arguments,
+                         keywords, error, tape)
         if joint:
             raws = _all_of(call, raws, slots)
             pairs: Any = zip(slots, raws, strict=True)

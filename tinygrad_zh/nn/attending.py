@@ -21,7 +21,7 @@ class Attending(Module):
 
     def _show(self, weights: Tensor) -> None:
         for path, maps in self._maps:
-            maps[path] = weights.numpy()
+            maps[path] = weights.detach().to("cpu").numpy()
 
 
 @contextmanager

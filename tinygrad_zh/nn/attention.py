@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_zh import functional as F
 from tinygrad_zh.core import Tensor
+from tinygrad_zh.core.tensor import values_of
 from tinygrad_zh.nn.attending import Attending
 from tinygrad_zh.nn.layers import Dense, Dropout, check_lengths
 
@@ -48,7 +49,7 @@ class MultiHeadAttention(Attending):
     def forward(self, x: Any, memory: Any = None, mask: Any = None, is_causal: bool = False,
                 return_weights: bool = False) -> Any:
         memory = x if memory is None else memory
-        mask = self._checked(np.shape(x), np.shape(memory), mask)
+        mask = self._checked(np.shape(x), np.shape(memory), None if mask is None else values_of(mask, x))
         q, k, v = self._cut(self.query(x)), self._cut(self.key(memory)), self._cut(self.value(memory))
         if not (return_weights or self._maps or (self.training and self.dropout.p)):
             return self.output(_join(F.scaled_dot_product_attention(q, k, v, mask, is_causal)))
@@ -73,7 +74,6 @@ class MultiHeadAttention(Attending):
             raise ValueError(f"MultiHeadAttention: x {x} and memory {memory} are not of one batch")
         if mask is None:
             return None
-        mask = mask.numpy() if isinstance(mask, Tensor) else np.asarray(mask)
         scores = (*x[:-1], memory[-2])
         if not _broadcasts(mask.shape, scores):
             raise ValueError(f"MultiHeadAttention: a mask {mask.shape} does not fit the scores {scores}, rows of x by "
@@ -90,7 +90,7 @@ def padding_mask(tokens: Any, pad: int = 0) -> Array:
     >>> padding_mask([[5, 7, 0]])
     array([[[ True,  True, False]]])
     """
-    tokens = tokens.numpy() if isinstance(tokens, Tensor) else np.asarray(tokens)
+    tokens = values_of(tokens)
     if tokens.dtype.kind not in "iu" or not tokens.ndim:
         raise TypeError(f"padding_mask: tokens are integers (…, length), not {tokens.dtype} {tokens.shape}")
     return (tokens != pad)[..., None, :]

@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_zh.core import Tensor
 from tinygrad_zh.core.mode import MODE
 from tinygrad_zh.core.state import check_state
+from tinygrad_zh.core.tensor import relocate
 
 
 class Module:
@@ -96,6 +97,16 @@ class Module:
         """Forget all gradients. 中文：清除梯度。"""
         for p in self.parameters():
             p.zero_grad()
+
+    def to(self, device: str) -> Module:
+        """Move all parameters, state and gradients to "cpu", "cuda" or "cuda:1"; returns the module. 中文：移动到设备。
+
+        The tensors stay the same objects, so an optimizer still knows them; what it keeps itself moves by
+        `optimizer.to(device)`. All or nothing. Raises ValueError for a name that is no device, RuntimeError in one
+        sentence where CUDA cannot be had.
+        """
+        relocate((t for _, t in self.named_tensors()), device)
+        return self
 
     # ---- training or not
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinygrad_zh import functional as F
 from tinygrad_zh.core import Tensor
+from tinygrad_zh.core.tensor import values_of
 from tinygrad_zh.nn.attending import Attending
 from tinygrad_zh.nn.init import Initializer, small_normal
 from tinygrad_zh.nn.layers import check_lengths, initial
@@ -72,8 +73,8 @@ def _column(layer: str, x: Any, mask: Any) -> Array:
     if len(shape) < 2 or not shape[-2]:
         raise ValueError(f"{layer} takes (…, length, width) with at least one row, not {shape}")
     if mask is None:
-        return np.ones((*shape[:-1], 1), bool)
-    mask = mask.numpy() if isinstance(mask, Tensor) else np.asarray(mask)
+        return np.ones_like(x.array if isinstance(x, Tensor) else x, shape=(*shape[:-1], 1), dtype=bool)
+    mask = values_of(mask, x)
     if mask.dtype != np.bool_:
         raise TypeError(f"{layer}: the mask is boolean, true for the rows that count, not {mask.dtype}")
     if mask.shape != shape[:-1]:

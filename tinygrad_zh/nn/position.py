@@ -9,6 +9,7 @@ import numpy as np
 
 from tinygrad_zh.core import Tensor
 from tinygrad_zh.core.dtype import get_default_dtype
+from tinygrad_zh.device import move
 from tinygrad_zh.nn.init import Initializer, small_normal
 from tinygrad_zh.nn.layers import check_lengths, initial
 from tinygrad_zh.nn.module import Module
@@ -39,6 +40,11 @@ def _sinusoidal(length: int, width: int) -> Array:
     return P
 
 
+@lru_cache(maxsize=32)
+def _placed(length: int, width: int, dtype: np.dtype[Any], device: str) -> Any:
+    return move(sinusoidal(length, width).astype(dtype), device)
+
+
 class SinusoidalPosition(Module):
     """Y = X + P, P fixed sines and cosines (`sinusoidal`). X (…, n, width), any n. 中文：正弦位置编码层。"""
 
@@ -47,9 +53,10 @@ class SinusoidalPosition(Module):
         self.width = width
 
     def forward(self, x: Any) -> Any:
-        P = sinusoidal(_rows("SinusoidalPosition", x, self.width), self.width)
         dtype = getattr(x, "dtype", None)
-        return x + P.astype(dtype if dtype and dtype.kind == "f" else get_default_dtype())
+        dtype = dtype if dtype and dtype.kind == "f" else get_default_dtype()
+        rows = _rows("SinusoidalPosition", x, self.width)
+        return x + _placed(rows, self.width, dtype, x.device if isinstance(x, Tensor) else "cpu")
 
     def describe(self) -> str:
         return str(self.width)

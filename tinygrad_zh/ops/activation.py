@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from tinygrad_zh.core.op import Op
-from tinygrad_zh.core.tensor import Tensor
+from tinygrad_zh.core.tensor import Tensor, beside
 
 
 class ReLU(Op):
@@ -131,6 +131,11 @@ class Softplus(Op):
         return dy * Sigmoid(x)
 
 
+def largest(x, axis):
+    """max x along an axis, which stays as 1. Of nothing it is 0: nothing is subtracted from it."""
+    return x.max(axis=axis, keepdims=True) if x.size else x.sum(axis=axis, keepdims=True)
+
+
 class Softmax(Op):
     """yᵢ = eˣⁱ / Σⱼ eˣʲ
     ∂L/∂x = y (∂L/∂y − Σ ∂L/∂y y)
@@ -140,7 +145,7 @@ class Softmax(Op):
     """
 
     def forward(x, *, axis=-1):
-        e = np.exp(x - x.max(axis=axis, keepdims=True, initial=-np.inf))
+        e = np.exp(x - largest(x, axis))
         return e / e.sum(axis=axis, keepdims=True)
 
     def backward(dy, y, *, axis):
@@ -157,7 +162,7 @@ class MaskedSoftmax(Op):
 
     def forward(x, mask, *, axis=-1):
         s = np.where(mask, x, -np.inf)
-        top = s.max(axis=axis, keepdims=True, initial=-np.inf)
+        top = largest(s, axis)
         e = np.exp(s - np.where(top == -np.inf, 0, top))
         z = e.sum(axis=axis, keepdims=True)
         return e / np.where(z == 0, 1, z)
@@ -173,7 +178,7 @@ class LogSoftmax(Op):
     """
 
     def forward(x, *, axis=-1):
-        s = x - x.max(axis=axis, keepdims=True, initial=-np.inf)
+        s = x - largest(x, axis)
         return s - np.log(np.exp(s).sum(axis=axis, keepdims=True))
 
     def backward(dy, y, *, axis):
@@ -192,13 +197,12 @@ def masked_softmax(x: Any, mask: Any, axis: int = -1) -> Tensor:
     >>> masked_softmax(np.array([0.0, 0.0, np.nan]), [True, True, False])
     array([0.5, 0.5, 0. ])
     """
-    mask = check_mask("masked_softmax", mask, np.shape(x))
+    mask = check_mask("masked_softmax", beside(mask, x), np.shape(x))
     return MaskedSoftmax(x, mask, axis=normalize_axis_index(axis, np.ndim(x)))
 
 
 def check_mask(name: str, mask: Any, shape: tuple[int, ...], tip: str = "") -> Any:
     """The mask, if it is of booleans and broadcasts to a shape without enlarging it."""
-    mask = mask if hasattr(mask, "dtype") else np.asarray(mask)
     if mask.dtype != np.bool_:
         raise TypeError(f"{name}: a mask is boolean, true for what counts, not {mask.dtype}")
     pairs = zip(mask.shape[::-1], shape[::-1], strict=False)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh.core.op import Op
-from tinygrad_zh.core.tensor import Tensor
+from tinygrad_zh.core.tensor import Tensor, beside
 from tinygrad_zh.ops.activation import MaskedSoftmax, Softmax, check_mask
 
 
@@ -76,7 +76,7 @@ def scaled_dot_product_attention(q: Any, k: Any, v: Any, mask: Any = None, is_ca
     that may attend to nothing are zero. Vaswani et al. 2017 (F25). Raises ValueError for shapes that do not fit and
     TypeError for a mask that is not boolean.
     """
-    mask = allowed(mask, is_causal, shape_of_scores(q, k, v))
+    mask = allowed(mask, is_causal, shape_of_scores(q, k, v), q)
     return Attention(q, k, v) if mask is None else MaskedAttention(q, k, v, mask)
 
 
@@ -87,7 +87,7 @@ def attention_weights(q: Any, k: Any, mask: Any = None, is_causal: bool = False)
     `scaled_dot_product_attention`, which keeps no P, to rounding. Dropout on the weights is dropout(P) V. mask,
     is_causal and the errors are the same.
     """
-    mask = allowed(mask, is_causal, shape_of_scores(q, k))
+    mask = allowed(mask, is_causal, shape_of_scores(q, k), q)
     s = q @ k.mT * q.shape[-1] ** -0.5
     return Softmax(s) if mask is None else MaskedSoftmax(s, mask)
 
@@ -115,9 +115,9 @@ def shape_of_scores(q: Any, k: Any, v: Any = None) -> tuple[int, ...]:
     return (*batch, q.shape[-2], k.shape[-2])
 
 
-def allowed(mask: Any, is_causal: bool, scores: tuple[int, ...]) -> Any:
-    """The mask and j ≤ i as one; None where all is allowed. Raises as scaled_dot_product_attention says."""
+def allowed(mask: Any, is_causal: bool, scores: tuple[int, ...], q: Any) -> Any:
+    """The mask and j ≤ i as one, where q is; None where all is allowed. Raises as scaled_dot_product_attention says."""
     if mask is not None:
-        mask = check_mask("attention", mask, scores, ", the scores; a mask for padding is (batch, 1, m)")
-    causal = np.tri(*scores[-2:], dtype=np.bool_) if is_causal else None
+        mask = check_mask("attention", beside(mask, q), scores, ", the scores; a mask for padding is (batch, 1, m)")
+    causal = np.tri(*scores[-2:], dtype=np.bool_, like=q) if is_causal else None
     return mask if causal is None else causal if mask is None else mask & causal

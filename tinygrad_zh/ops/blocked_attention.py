@@ -137,7 +137,7 @@ def blocked_attention(q: Any, k: Any, v: Any, mask: Any = None, is_causal: bool 
         raise TypeError(f"blocked_attention: a block is a whole number of rows, not {block!r}")
     if block < 1:
         raise ValueError(f"blocked_attention: a block has at least 1 row, not {block}")
-    mask = allowed(mask, False, shape_of_scores(q, k, v))
+    mask = allowed(mask, False, shape_of_scores(q, k, v), q)
     if mask is None:
         return BlockedAttention(q, k, v, is_causal=is_causal, block=int(block))
     return BlockedMaskedAttention(q, k, v, mask, is_causal=is_causal, block=int(block))

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh.core.op import Op, own
-from tinygrad_zh.core.tensor import Tensor
+from tinygrad_zh.core.tensor import Tensor, beside
+from tinygrad_zh.device import stray
 
 
 def scatter(x: Any, index: Any, shape: tuple[int, ...]) -> Any:
@@ -120,15 +121,15 @@ def getitem(x: Any, index: Any) -> Tensor:
     basic = (int, np.integer, slice, type(None), type(Ellipsis))
     if all(isinstance(i, basic) and not isinstance(i, bool) for i in parts):
         return Slice(x, index=index)
-    return Gather(x, tuple(map(_index, parts)) if isinstance(index, tuple) else _index(index))
+    return Gather(x, tuple([_index(i, x) for i in parts]) if isinstance(index, tuple) else _index(index, x))
 
 
-def _index(i: Any) -> Any:
-    """One part of an index, safe from later writes; tensors and lists become arrays."""
+def _index(i: Any, x: Any) -> Any:
+    """One part of an index, safe from later writes; tensors become arrays, and lists, where x is."""
     if isinstance(i, Tensor):
         i = i.array
     if isinstance(i, (list, tuple, bool)):
-        i = np.asarray(i, None if np.size(i) else np.intp)
+        i = beside(i, x, None if np.size(i) else np.intp)
     if isinstance(i, (int, slice, type(None), type(Ellipsis))):
         return i
     if not hasattr(i, "dtype") or i.dtype.kind not in "iub":
@@ -136,25 +137,28 @@ def _index(i: Any) -> Any:
     return own(i)
 
 
-def labels(name: str, t: Any, classes: int) -> Any:
-    """Class labels as a checked integer array: each from 0 to classes − 1. Raises as `numbered` does."""
-    return numbered(name, t, classes, "class label", f"{classes} classes")
+def labels(name: str, t: Any, classes: int, x: Any) -> Any:
+    """Class labels as a checked integer array: each from 0 to classes − 1. Lists go where x is. Errors: `numbered`."""
+    return numbered(name, t, classes, "class label", f"{classes} classes", x)
 
 
-def numbered(name: str, t: Any, count: int, what: str, whole: str) -> Any:
-    """Labels or tokens as a checked integer array: each from 0 to count − 1.
+def numbered(name: str, t: Any, count: int, what: str, whole: str, x: Any) -> Any:
+    """Labels or tokens as a checked integer array: each from 0 to count − 1. Lists go where x is.
 
-    Raises TypeError for what is no integer, IndexError for one out of range on either side (NumPy's own indexing
-    would wrap −1 to the last).
+    What came from the CPU was looked at on its way to the GPU; of what was computed there, this waits for the smallest
+    and the largest, once. Raises TypeError for what is no integer, IndexError for one out of range on either side
+    (NumPy's own indexing would wrap −1 to the last, CuPy's any number).
     """
     if isinstance(t, Tensor):
         t = t.array
-    elif isinstance(t, np.generic) or not hasattr(t, "dtype"):
-        t = np.asarray(t, None if np.size(t) else np.intp)
+    elif isinstance(t, np.generic):
+        t = np.asarray(t)
+    else:
+        t = beside(t, x, None if np.size(t) else np.intp)
     if t.dtype.kind not in "iu" or not t.dtype.isnative:
         raise TypeError(f"{name}: {what}s are integers, not {t.dtype}; convert them with .astype(np.int64)")
-    if t.size and not (0 <= t.min() and t.max() < count):
-        worst = t.max() if t.max() >= count else t.min()
+    worst = stray(t, 0, count - 1)
+    if worst is not None:
         raise IndexError(f"{name}: {what} {worst} is out of range for {whole} (0 to {count - 1})")
     return t
 
@@ -166,5 +170,5 @@ def embedding(t: Any, W: Any) -> Tensor:
     """
     if len(W.shape) != 2:
         raise ValueError(f"embedding: the table is (vocabulary, d), not {W.shape}")
-    tokens = numbered("embedding", t, W.shape[0], "token", f"a vocabulary of {W.shape[0]}")
+    tokens = numbered("embedding", t, W.shape[0], "token", f"a vocabulary of {W.shape[0]}", W)
     return Embedding(tokens, W)

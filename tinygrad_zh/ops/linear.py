@@ -176,7 +176,7 @@ def _diagonal(term: str, x: Any) -> tuple[str, Any]:
         second = term.index(letter, first + 1)
         order = [i for i in range(len(term)) if i not in (first, second)]
         x = transpose(x, (first, second, *order))
-        i = np.arange(x.shape[0])
+        i = np.arange(x.shape[0], like=x)
         x = getitem(x, (i, i))
         term = letter + "".join(term[i] for i in order)
     return term, x

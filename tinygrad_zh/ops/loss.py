@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh.core.op import Op
-from tinygrad_zh.core.tensor import Tensor
+from tinygrad_zh.core.tensor import Tensor, beside
+from tinygrad_zh.device import stray
 from tinygrad_zh.ops.activation import Sigmoid
 from tinygrad_zh.ops.indexing import labels
 from tinygrad_zh.ops.reduction import mean, sum
@@ -208,8 +209,8 @@ def _operands(name: str, p: Any, t: Any) -> tuple[Any, Any]:
 
     A target that is data takes the prediction's dtype, for float32 − int64 is float64. A floating tensor keeps its own.
     """
-    p = p if hasattr(p, "shape") else np.asarray(p)
-    t = t if hasattr(t, "shape") else np.asarray(t)
+    p = beside(p, t)
+    t = beside(t, p)
     if p.shape != t.shape:
         raise ValueError(f"{name}: the prediction has shape {p.shape} and the target {t.shape}; "
                          "give both one shape (reshape one of them), they are never broadcast")
@@ -275,13 +276,13 @@ def cross_entropy(x: Any, t: Any, reduction: str = "mean") -> Tensor:
     >>> round(tz.functional.cross_entropy(tz.tensor([[0.0, 0.0]]), [1]).item(), 4)
     0.6931
     """
-    x = x if hasattr(x, "shape") else np.asarray(x)
+    x = beside(x, t)
     if not x.shape or not x.shape[-1]:
         raise ValueError(f"cross_entropy: logits are (…, classes), not {x.shape}")
-    t = t if hasattr(t, "shape") else np.asarray(t)
+    t = beside(t, x)
     if t.shape == x.shape and t.dtype.kind == "f":
         return _reduced(SoftCrossEntropy(*_operands("cross_entropy", x, t)), reduction)
-    t = labels("cross_entropy", t, x.shape[-1])
+    t = labels("cross_entropy", t, x.shape[-1], x)
     if t.shape != x.shape[:-1]:
         raise ValueError(f"cross_entropy: logits of shape {x.shape} need labels of shape {x.shape[:-1]} "
                          f"(or distributions of shape {x.shape}), not {t.shape}")
@@ -294,11 +295,11 @@ def cross_entropy_of_probabilities(p: Any, t: Any, reduction: str = "mean") -> T
     t: class labels (…) or distributions (…, C). From logits use `cross_entropy`, which cannot overflow.
     Raises ValueError for a probability outside [0, 1] and shapes that do not fit.
     """
-    p = p if hasattr(p, "shape") else np.asarray(p)
-    t = t if hasattr(t, "shape") else np.asarray(t)
+    p = beside(p, t)
+    t = beside(t, p)
     _check_probabilities("cross_entropy_of_probabilities", p)
     if t.shape == p.shape[:-1] and t.dtype.kind in "iu":
-        t = np.arange(p.shape[-1]) == labels("cross_entropy_of_probabilities", t, p.shape[-1])[..., None]
+        t = np.arange(p.shape[-1], like=p) == labels("cross_entropy_of_probabilities", t, p.shape[-1], p)[..., None]
     return _reduced(CrossEntropyOfProbabilities(*_operands("cross_entropy_of_probabilities", p, t)), reduction)
 
 
@@ -308,9 +309,10 @@ def binary_cross_entropy(p: Any, t: Any, reduction: str = "mean") -> Tensor:
     Nothing is clamped: a certain and wrong ŷ is an infinite loss. Raises ValueError for ŷ or y outside [0, 1] and
     for shapes that differ.
     """
-    p, t = _operands("binary_cross_entropy", p, t)
+    p, t = beside(p, t), beside(t, p)
     _check_probabilities("binary_cross_entropy", p)
     _check_probabilities("binary_cross_entropy", t)
+    p, t = _operands("binary_cross_entropy", p, t)
     return _reduced(BinaryCrossEntropy(p, t), reduction)
 
 
@@ -319,14 +321,16 @@ def binary_cross_entropy_with_logits(x: Any, t: Any, reduction: str = "mean") ->
 
     ∂/∂x = (σ(x) − y) / n. Raises ValueError for y outside [0, 1] and for shapes that differ.
     """
-    x, t = _operands("binary_cross_entropy_with_logits", x, t)
+    x, t = beside(x, t), beside(t, x)
     _check_probabilities("binary_cross_entropy_with_logits", t)
+    x, t = _operands("binary_cross_entropy_with_logits", x, t)
     return _reduced(BinaryCrossEntropyWithLogits(x, t), reduction)
 
 
 def _check_probabilities(name: str, p: Any) -> None:
+    """Looks at what the prediction was made of; on a GPU it waits, but for a target that came from the CPU."""
     values = p.array if isinstance(p, Tensor) else p
-    if values.size and not (values.min() >= 0 and values.max() <= 1):  # nan is not between them either
-        worst = values.min() if values.max() <= 1 else values.max()
+    worst = stray(values, 0, 1) if values.dtype.kind in "fiub" else None
+    if worst is not None:
         raise ValueError(f"{name}: probabilities lie between 0 and 1, not {worst}; apply sigmoid or softmax first, "
                          "or use the function that takes logits")

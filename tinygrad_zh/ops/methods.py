@@ -37,8 +37,10 @@ FUNCTIONS: dict[Callable[..., Any], Callable[..., Any]] = {
     np.shape: lambda x: x.shape, np.ndim: lambda x: x.ndim, np.size: lambda x: x.size,
     np.zeros_like: lambda x, **how: np.zeros_like(x.array, **how),
     np.ones_like: lambda x, **how: np.ones_like(x.array, **how),
-    np.arange: np.arange, np.eye: np.eye,
 }  # fmt: skip
+
+CREATORS = frozenset({np.arange, np.identity, np.tri, np.asarray})
+"""Functions whose like= says where the new array is to be: where the tensor's is."""
 
 METHODS: tuple[Callable[..., Any], ...] = (
     R.sum, R.mean, R.var, R.std, R.max, R.min, R.prod, R.logsumexp, R.norm, R.argmax, R.argmin, S.reshape, S.flatten,
@@ -58,6 +60,8 @@ def _array_ufunc(self: Tensor, ufunc: np.ufunc, method: str, *inputs: Any, **key
 
 
 def _array_function(self: Tensor, function: Callable[..., Any], types: Any, arguments: Any, keywords: Any) -> Any:
+    if function in CREATORS:
+        return function(*arguments, **keywords, like=self.array)
     if function not in FUNCTIONS:
         raise TypeError(f"np.{function.__name__} has no op with a gradient; write a tz.Op for it, or use t.numpy() "
                         "for the values alone")

@@ -129,7 +129,7 @@ class ProdOfOthers(Op):
         return before * after[..., ::-1]
 
     def backward(dy, x):
-        self_ = np.eye(x.shape[-1], dtype=bool, like=x)
+        self_ = np.identity(x.shape[-1], dtype=bool, like=x)
         others = np.where(self_, 1.0, x[..., None, :])  # row i leaves xᵢ out
         return np.where(self_, 0.0, dy[..., None] * ProdOfOthers(others)).sum(axis=-2)
 

@@ -22,7 +22,7 @@ class Dropout(Op):
     aux = ("mask",)
 
     def forward(x, *, p, scale, rng):
-        mask = rng.random(x.shape, np.float32) >= p
+        mask = np.asarray(rng.random(x.shape, np.float32) >= p, like=x)
         return x * mask * scale, mask
 
     def backward(dy, mask, *, scale):

@@ -13,11 +13,12 @@ from tinygrad_zh.optim.optimizer import listed
 from tinygrad_zh.optim.settings import positive
 
 
-def clip_grad_norm(parameters: Iterable[Tensor], limit: float) -> float:
+def clip_grad_norm(parameters: Iterable[Tensor], limit: float) -> float | Tensor:
     """g ← g · c / max(‖g‖, c), ‖g‖ over all parameters together; returns ‖g‖. 中文：按范数裁剪梯度。
 
-    Pascanu, Mikolov, Bengio 2013. Raises ValueError for a c that is not positive and finite, or for a norm
-    that is not finite; then nothing has changed.
+    Pascanu, Mikolov, Bengio 2013. Raises ValueError for a c that is not positive and finite, or for a norm that is not
+    finite; then nothing has changed. On a GPU ‖g‖ stays there, as a tensor of one number, and is not looked at, for
+    that would wait for the GPU in every step: a norm that is not finite makes gradients that are not.
     """
     limit = positive("clip_grad_norm: the limit", limit)
     with_grad = [p for p in listed(parameters) if p.grad is not None]
@@ -25,8 +26,8 @@ def clip_grad_norm(parameters: Iterable[Tensor], limit: float) -> float:
         return 0.0
     with no_grad():
         norm = F.norm(F.stack([F.norm(F.astype(p.grad, np.float64)) for p in with_grad]))
-    size = norm.item()
-    if not np.isfinite(size):
+    size = norm.item() if norm.device == "cpu" else norm
+    if isinstance(size, float) and not np.isfinite(size):
         raise ValueError(f"clip_grad_norm: the norm of the gradients is {size}; "
                          "look for the first loss that is not finite")
     for p in with_grad:

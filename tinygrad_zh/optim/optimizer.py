@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_zh.core import Tensor
 from tinygrad_zh.core.state import check_state
-from tinygrad_zh.core.tensor import leaf
+from tinygrad_zh.core.tensor import leaf, relocate
 from tinygrad_zh.ops import update as rules
 from tinygrad_zh.optim.settings import fraction, not_negative
 
@@ -41,7 +41,7 @@ class Optimizer:
         for state in self.state:
             for name, t in state.items():
                 t.name = name
-        self._rates = {p.dtype: leaf(np.zeros((), p.dtype), name="η") for p in self.parameters}
+        self._rates = self._new_rates()
         self.lr = lr
 
     @property
@@ -52,15 +52,15 @@ class Optimizer:
     @lr.setter
     def lr(self, value: float) -> None:
         self._lr = not_negative("lr", value)
-        for dtype, rate in self._rates.items():
-            rate.assign(np.array(value, dtype))
+        for rate in self._rates.values():
+            rate.assign(np.array(value, rate.dtype))
 
     def step(self) -> None:
         """One update of every parameter that has a gradient. 中文：更新一步。"""
         new: list[tuple[Tensor, Tensor]] = []
         for p, state in zip(self.parameters, self.state, strict=True):
             if p.grad is not None:
-                results = self.update(p, self._penalised(p), state, self._rates[p.dtype])
+                results = self.update(p, self._penalised(p), state, self._rates[p.device, p.dtype])
                 results = results if isinstance(results, tuple) else (results,)
                 new += zip((p, *state.values()), results, strict=True)
         for old, value in new:
@@ -85,6 +85,20 @@ class Optimizer:
         if self.l1:
             g = rules.L1Penalty(g, p, decay=self.l1)
         return g
+
+    def _new_rates(self) -> dict[tuple[str, np.dtype[Any]], Tensor]:
+        """η as a 0-d array for every device and dtype of the parameters: data, which a replayed step sees change."""
+        return {(p.device, p.dtype): leaf(np.zeros_like(p.array, shape=()), name="η") for p in self.parameters}
+
+    def to(self, device: str) -> Optimizer:
+        """Move the parameters, and what is kept for them, to a device; returns the optimizer. 中文：移动到设备。
+
+        All or nothing, as Module.to.
+        """
+        relocate([*self.parameters, *(t for state in self.state for t in state.values())], device)
+        self._rates = self._new_rates()
+        self.lr = self._lr
+        return self
 
     def zero_grad(self) -> None:
         """Forget all gradients. 中文：清除梯度。"""
@@ -181,7 +195,7 @@ class Adam(Optimizer):
         self.eps = not_negative("eps", eps)
 
     def begin(self, p: Tensor) -> dict[str, Tensor]:
-        return {"m": _zeros_like(p), "v": _zeros_like(p), "t": leaf(np.array(0.0))}
+        return {"m": _zeros_like(p), "v": _zeros_like(p), "t": leaf(np.zeros_like(p.array, shape=(), dtype=np.float64))}
 
     def update(self, p: Tensor, g: Tensor, state: dict[str, Tensor], lr: Tensor) -> Any:
         t = state["t"] + 1.0

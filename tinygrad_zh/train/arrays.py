@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh.core import Tensor, get_default_dtype
+from tinygrad_zh.device import move
 from tinygrad_zh.nn import Module
 
 Array = np.ndarray[Any, Any]
@@ -19,7 +20,7 @@ def checked(name: str, x: Any, model: Module) -> Array:
     """
     if not isinstance(model, Module):
         raise TypeError(f"the model is a tz.nn.Module, not {model!r:.80}")
-    array = x.numpy() if isinstance(x, Tensor) else np.asarray(x)
+    array = move(x.data, "cpu") if isinstance(x, Tensor) else np.asarray(x)
     if array.dtype.kind not in "fiub":
         raise TypeError(f"{name}: the data are real numbers, not {array.dtype}; convert them first")
     if not array.ndim or not len(array):
@@ -43,6 +44,11 @@ def pair(name: str, data: Any, model: Module) -> tuple[Array, Array]:
     if len(x) != len(y):
         raise ValueError(f"{name}: {len(x)} samples but {len(y)} targets; they go together one by one")
     return x, y
+
+
+def home(model: Module) -> str:
+    """The device that a model computes on: its first tensor's, the CPU without any."""
+    return next((t.device for _, t in model.named_tensors()), "cpu")
 
 
 def dtype_of(model: Module) -> np.dtype[Any]:

@@ -10,8 +10,10 @@ import numpy as np
 
 from tinygrad_zh.core import record
 from tinygrad_zh.core.tensor import leaf
+from tinygrad_zh.device import move
 from tinygrad_zh.ops.activation import ReLU
 from tinygrad_zh.optim import Schedule, clip_grad_norm
+from tinygrad_zh.train.arrays import home
 from tinygrad_zh.train.checkpoint import State, prefixed, save_run, state_of, under
 from tinygrad_zh.train.evaluate import inference
 
@@ -157,7 +159,7 @@ class GradientNorms(Callback):
         self.steps += 1
         for name, p in run.model.named_parameters():
             if p.grad is not None:
-                self.sums[name] = self.sums.get(name, 0.0) + float(np.linalg.norm(p.grad.numpy()))
+                self.sums[name] = self.sums.get(name, 0.0) + float(np.linalg.norm(move(p.grad.data, "cpu")))
 
     def on_epoch(self, run: Run) -> None:
         for name, total in self.sums.items():
@@ -176,8 +178,8 @@ class DeadUnits(Callback):
 
     def on_epoch(self, run: Run) -> None:
         with inference(run.model), record() as tape:
-            run.model(leaf(self.x.copy()))
-        relus = [line.outputs[0] for line in tape.of("forward") if line.info["op"] is ReLU]
+            run.model(leaf(move(self.x.copy(), home(run.model))))
+        relus = [move(line.outputs[0], "cpu") for line in tape.of("forward") if line.info["op"] is ReLU]
         for i, y in enumerate(relus):
             share = float((y.reshape(len(y), -1) == 0).all(axis=0).mean())
             run.history.setdefault(f"dead_units/{i}", []).append(share)

@@ -10,8 +10,9 @@ import numpy as np
 
 from tinygrad_zh.core import Tensor, no_grad
 from tinygrad_zh.core.tensor import leaf
+from tinygrad_zh.device import move
 from tinygrad_zh.nn import Module
-from tinygrad_zh.train.arrays import Array, checked, pair
+from tinygrad_zh.train.arrays import Array, checked, home, pair
 from tinygrad_zh.train.figures import Figures, Metrics, amount, named
 
 
@@ -32,9 +33,10 @@ def outputs(model: Module, x: Array, batch_size: int) -> Iterator[tuple[slice, T
     """The model's outputs, batch after batch, in order."""
     if batch_size < 1:
         raise ValueError(f"batch_size is a number of samples ≥ 1, not {batch_size}")
+    place = home(model)
     for start in range(0, len(x), batch_size):
         rows = slice(start, min(start + batch_size, len(x)))
-        yield rows, model(leaf(np.ascontiguousarray(x[rows]).copy()))
+        yield rows, model(leaf(move(np.ascontiguousarray(x[rows]).copy(), place)))
 
 
 def predict(model: Module, x: Any, batch_size: int = 256) -> Array:
@@ -44,7 +46,7 @@ def predict(model: Module, x: Any, batch_size: int = 256) -> Array:
     """
     x = checked("x", x, model)
     with inference(model):
-        return np.concatenate([y.numpy() for _, y in outputs(model, x, batch_size)])
+        return np.concatenate([move(y.data, "cpu") for _, y in outputs(model, x, batch_size)])
 
 
 def evaluate(model: Module, data: Any, loss: Callable[[Any, Any], Tensor], metrics: Metrics = (),
@@ -58,5 +60,6 @@ def evaluate(model: Module, data: Any, loss: Callable[[Any, Any], Tensor], metri
     figures = Figures(named(metrics))
     with inference(model):
         for rows, prediction in outputs(model, x, batch_size):
-            figures.add(prediction, y[rows], amount(loss(prediction, y[rows])))
+            value = loss(prediction, move(y[rows], prediction.device))
+            figures.add(prediction, y[rows], amount(value))
     return figures.all()

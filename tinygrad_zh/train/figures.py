@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh.core import Tensor
+from tinygrad_zh.device import move
 
 Metric = Callable[[Any, Any], float]
 Metrics = Mapping[str, Metric] | Sequence[Metric]
@@ -56,7 +57,7 @@ class Figures:
         self.total += loss * len(y)
         self.samples += len(y)
         if self.metrics:  # predictions are large: they are kept only for who looks at them
-            self.predicted.append(prediction.numpy())
+            self.predicted.append(move(prediction.data, "cpu"))
             self.targets.append(y)
 
     def loss(self) -> dict[str, float]:

@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_zh.core import Tensor, default_generator, tensor
+from tinygrad_zh.core import Tensor, default_generator
 from tinygrad_zh.core.tensor import leaf
 from tinygrad_zh.data import Minibatches
+from tinygrad_zh.device import move
 from tinygrad_zh.nn import Module
 from tinygrad_zh.optim import Optimizer
 from tinygrad_zh.train.arguments import Augment, check
-from tinygrad_zh.train.arrays import Array, checked, pair
+from tinygrad_zh.train.arrays import Array, checked, home, pair
 from tinygrad_zh.train.callbacks import Callback
 from tinygrad_zh.train.checkpoint import load_run
 from tinygrad_zh.train.evaluate import evaluate
@@ -79,9 +80,10 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
         progress: str = "auto") -> History:
     """W ← update(W, ∂L/∂W), batch after batch, epoch after epoch; returns the history. 中文：训练。
 
-    train, validation: pairs (x, y) of arrays. loss(ŷ, y) → scalar tensor, a mean over the samples. metrics:
-    functions (ŷ, y) → number, by their own names or in a dict; in training they see the predictions that were
-    made on the way. generator: for the order of the samples, the context's (tz.manual_seed) unless given.
+    train, validation: pairs (x, y) of arrays; batches go where the model is. loss(ŷ, y) → scalar tensor, a mean over
+    the samples. metrics: functions (ŷ, y) → number, by their own names or in a dict; in training they see the
+    predictions that were made on the way. generator: for the order of the samples, the context's (tz.manual_seed)
+    unless given.
     augment: a function (x, generator) → x that changes the inputs of each batch before it is trained on, never those
     of the validation; it draws from the same generator, as in lambda x, generator: tz.data.shifted(x, 1, generator).
     resume: a file that the Checkpoint callback wrote; the run then goes on as if it had never stopped, to the
@@ -90,7 +92,8 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
     A step is taken whole or not at all, whatever is raised in it. Ctrl-C ends training after the step in hand,
     and history.stopped says so; a second Ctrl-C raises. Before anything is trained: TypeError for arguments of
     the wrong kind, ValueError for data of unequal length, empty, or with nan. In the step in question:
-    FloatingPointError when the loss or a gradient is not finite, naming epoch, batch and samples.
+    FloatingPointError when the loss or a gradient is not finite, naming epoch, batch and samples. On a GPU these two
+    questions are the two times that a step waits for it.
 
     >>> import numpy as np, tinygrad_zh as tz
     >>> _ = tz.manual_seed(0)
@@ -145,28 +148,29 @@ def _epoch(run: Run, batches: Minibatches, augment: Augment | None, metrics: dic
     """One pass over the data. The epoch's figures, or None if it was interrupted."""
     run.model.train()
     tensors = run.tensors()
-    figures = Figures(metrics)
+    figures, place = Figures(metrics), home(run.model)
     for number, (rows,) in enumerate(batches, 1):
         if interruption.asked:
             return None
         x, y = (array[rows] for array in run.data)
-        inputs = leaf(x) if augment is None else _augmented(x, augment, run)
+        x = x if augment is None else _augmented(x, augment, run)
         with whole(tensors):
-            prediction = _step(run, inputs, y, f"in epoch {run.epoch + 1}, batch {number}", rows)
+            prediction = _step(run, leaf(move(x, place)), move(y, place),
+                               f"in epoch {run.epoch + 1}, batch {number}", rows)
         figures.add(prediction, y, run.value)
         report.advance(figures.so_far() if report.due() else None)
     return figures.all()
 
 
-def _augmented(x: Array, augment: Augment, run: Run) -> Tensor:
+def _augmented(x: Array, augment: Augment, run: Run) -> Array:
     """A batch's inputs, changed; they must be what data must be, and still belong to their targets."""
     changed = checked("augment(x)", augment(x, run.generator), run.model)
     if len(changed) != len(x):
         raise ValueError(f"augment gives {len(changed)} samples for {len(x)}; each goes with its target")
-    return tensor(changed)
+    return np.array(changed)
 
 
-def _step(run: Run, x: Tensor, y: Array, where: str, rows: Array) -> Tensor:
+def _step(run: Run, x: Tensor, y: Any, where: str, rows: Array) -> Tensor:
     """Forward, backward, update on one batch; the prediction."""
     prediction = run.model(x)
     value = run.loss(prediction, y)
@@ -177,11 +181,21 @@ def _step(run: Run, x: Tensor, y: Array, where: str, rows: Array) -> Tensor:
     value.backward()
     for callback in run.callbacks:
         callback.on_step(run)
-    for i, p in enumerate(run.optimizer.parameters):
-        if p.grad is not None and not np.isfinite(p.grad.array).all():
-            raise _not_finite(f"the gradient of the optimizer's parameter {i}, {p.shape}, is not finite", where, rows)
+    broken = _broken(run.optimizer.parameters)
+    if broken:
+        i, p = broken[0], run.optimizer.parameters[broken[0]]
+        raise _not_finite(f"the gradient of the optimizer's parameter {i}, {p.shape}, is not finite", where, rows)
     run.optimizer.step()
     return prediction
+
+
+def _broken(parameters: list[Tensor]) -> list[int]:
+    """Which parameters have gradients that are not finite. All are looked at together: a GPU has to be waited for."""
+    finite = {i: np.isfinite(p.grad.array).all() for i, p in enumerate(parameters) if p.grad is not None}
+    if not finite:
+        return []
+    seen = move(np.stack(list(finite.values())), "cpu")
+    return [i for i, ok in zip(finite, seen, strict=True) if not ok]
 
 
 def _not_finite(what: str, where: str, rows: Array) -> FloatingPointError:

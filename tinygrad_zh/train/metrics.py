@@ -1,7 +1,8 @@
 """Metrics: how good are the predictions? (评估指标)
 
-Pure NumPy functions on anything that `np.asarray` takes: arrays, lists, Tensors. They return Python floats
-and arrays, never Tensors, and nothing is differentiated (documents 000 §9.6 and 002 §9.6, F28).
+Pure NumPy functions on anything that `np.asarray` takes: arrays, lists, Tensors (those on a GPU are brought to the
+CPU). They return Python floats and arrays, never Tensors, and nothing is differentiated (documents 000 §9.6 and 002
+§9.6, F28).
 
 How the functions on labels read `predicted` and `target`, n samples and C classes:
 
@@ -23,6 +24,9 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from tinygrad_zh.core import Tensor
+from tinygrad_zh.device import move
 
 Average = Literal["binary", "macro", "micro"] | None
 
@@ -378,7 +382,7 @@ def _in_range(labels: NDArray[np.int64], name: str, classes: int) -> None:
 
 
 def _numbers(values: ArrayLike, name: str) -> NDArray[Any]:
-    array = np.asarray(values)
+    array = move(values.data, "cpu") if isinstance(values, Tensor) else np.asarray(values)
     if array.size == 0:
         raise ValueError(f"{name} is empty (shape {array.shape}); a metric needs at least one sample")
     if array.dtype.kind not in "buif":

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinygrad_zh import data, load, nn, save
 from tinygrad_zh.core import Tensor, default_generator
+from tinygrad_zh.core.tensor import values_of
 from tinygrad_zh.documents.baselines import with_pairs
 from tinygrad_zh.ops.regularization import check_probability
 from tinygrad_zh.optim import CosineAnnealingLR, Optimizer, WarmUp
@@ -34,10 +35,10 @@ class TokenDropout(nn.Module):
         self.p = p
 
     def forward(self, tokens: Any) -> Any:
-        tokens = tokens.numpy() if isinstance(tokens, Tensor) else np.asarray(tokens)
+        tokens = values_of(tokens)
         if not (self.training and self.p):
             return tokens
-        dropped = default_generator().random(tokens.shape) < self.p
+        dropped = np.asarray(default_generator().random(tokens.shape) < self.p, like=tokens)
         return np.where(dropped & (tokens != Vocabulary.PAD), Vocabulary.UNKNOWN, tokens)
 
     def describe(self) -> str:

@@ -1,10 +1,13 @@
-"""Devices: the only place where arrays move. On the CPU an array is NumPy's, on CUDA it is CuPy's."""
+"""Where an array is, how it gets elsewhere, and that nobody writes to it."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+
+from tinygrad_zh.device import cuda, extent
 
 
 def device_of(array: Any) -> str:
@@ -14,31 +17,44 @@ def device_of(array: Any) -> str:
     return f"cuda:{array.device.id}"
 
 
-def move(array: Any, device: str) -> Any:
-    """The array on another device; itself if it is there already.
+def on_cuda(x: Any) -> bool:
+    """Whether this is an array on a GPU."""
+    return hasattr(x, "__cuda_array_interface__")
 
-    Raises ValueError for a name that is no device and RuntimeError, in one sentence, where CUDA cannot be had.
-    """
+
+def index_of(device: str) -> int | None:
+    """The number of a GPU, None for the CPU. Raises ValueError for a name that is no device."""
     if device == "cpu":
-        return array if isinstance(array, np.ndarray) else array.get()
+        return None
     kind, _, number = str(device).partition(":")
     if kind != "cuda" or (number and not number.isdigit()):
         raise ValueError(f'there is no device {device!r}; use "cpu", "cuda" or "cuda:1"')
-    cupy = _cupy()
-    with cupy.cuda.Device(int(number or 0)):
-        return cupy.asarray(array)
+    return int(number or 0)
 
 
-def _cupy() -> Any:
-    try:
-        import cupy
-    except ImportError:
-        raise RuntimeError('device "cuda" needs CuPy: pip install "tinygrad-zh[gpu]"') from None
-    try:
-        cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise RuntimeError(f'device "cuda" cannot be used: {error}; tinygrad-zh doctor says more') from None
-    return cupy
+def move(array: Any, device: str) -> Any:
+    """The array on another device; itself if it is there already.
+
+    From the GPU to the CPU it waits until the GPU has computed the array. Raises ValueError for a name that is no
+    device and RuntimeError, in one sentence, where CUDA cannot be had.
+    """
+    number = index_of(device)
+    here = isinstance(array, np.ndarray)
+    if number is None:
+        return array if here else cuda.download(array)
+    if not here and array.device.id == number:
+        cuda.use(number)
+        return array
+    moved = cuda.upload(array, number)
+    extent.remember(moved, array)
+    return moved
+
+
+def together(arrays: Iterable[Any]) -> None:
+    """Raises TypeError for arrays of different devices: CuPy itself lets two GPUs, and indices of NumPy, pass."""
+    devices = {device_of(x) for x in arrays if isinstance(x, np.ndarray) or on_cuda(x)}
+    if len(devices) > 1:
+        raise TypeError("arrays of two devices cannot be computed with")
 
 
 def freeze(value: Any) -> Any:

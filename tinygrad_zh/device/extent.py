@@ -1,0 +1,59 @@
+"""The smallest and the largest element of an array, known without waiting for the GPU.
+
+Labels and tokens have to be checked: CuPy wraps an index that is out of range, in silence. To look at an array on the
+GPU is to wait for it. But arrays never change, and most labels come from the CPU: there their extent is taken, as they
+are moved. What was computed on the GPU is looked at once.
+"""
+
+from __future__ import annotations
+
+import weakref
+from math import inf
+from typing import Any
+
+import numpy as np
+
+from tinygrad_zh.device import cuda
+
+
+class Extent:
+    """low ≤ every element ≤ high; least and most: the narrowest bounds that they were checked against."""
+
+    def __init__(self, array: Any, low: Any, high: Any) -> None:
+        key = id(array)
+        self.low, self.high = low, high
+        self.least, self.most = -inf, inf
+        self.array = weakref.ref(array, lambda _: _KNOWN.pop(key, None))
+        _KNOWN[key] = self
+
+
+_KNOWN: dict[int, Extent] = {}
+
+
+def remember(moved: Any, array: Any) -> None:
+    """Note the extent of what was just moved to a GPU, if that does not mean to wait for one."""
+    if not array.size:
+        return
+    if isinstance(array, np.ndarray):
+        Extent(moved, array.min(), array.max())
+    elif (known := _KNOWN.get(id(array))) is not None:
+        Extent(moved, known.low, known.high)
+
+
+def stray(array: Any, least: float, most: float) -> Any:
+    """An element outside of [least, most], None if there is none. nan is outside. 中文：越界的元素。"""
+    if not array.size:
+        return None
+    if isinstance(array, np.ndarray):
+        low, high = array.min(), array.max()
+    else:
+        known = _KNOWN.get(id(array)) or Extent(array, cuda.download(array.min()), cuda.download(array.max()))
+        known.least, known.most = max(known.least, least), min(known.most, most)
+        low, high = known.low, known.high
+    return None if least <= low and high <= most else low if high <= most else high
+
+
+def demanded(array: Any) -> tuple[float, float]:
+    """The bounds that an array on a GPU was checked against."""
+    known = _KNOWN.get(id(array))
+    return (-inf, inf) if known is None else (known.least, known.most)
