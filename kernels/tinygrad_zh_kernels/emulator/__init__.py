@@ -12,6 +12,7 @@ threads reach, memory that nobody has written, an address that is not aligned, a
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +21,14 @@ import numpy as np
 from tinygrad_zh_kernels.emulator.build import CompileError, library
 from tinygrad_zh_kernels.emulator.module import Module, poison
 from tinygrad_zh_kernels.emulator.report import KernelError
-from tinygrad_zh_kernels.emulator.source import Edit, read
-from tinygrad_zh_kernels.emulator.trace import Step, Thread, Tracer
+from tinygrad_zh_kernels.emulator.source import Edit, Unit, read
+from tinygrad_zh_kernels.emulator.trace import Place, Step, Thread, Tracer
+from tinygrad_zh_kernels.launcher import prelude
 
 __all__ = ["CompileError", "KernelError", "Module", "Step", "Thread", "load", "poison"]
 
-_TYPES = {"float16": ("T=__half", "A=float", "T_IS_HALF"), "float32": ("T=float", "A=float"),
-          "float64": ("T=double", "A=double")}
-_MODULES: dict[tuple[str, tuple[str, ...]], Module] = {}
+_UNITS: dict[tuple[Path, Edit | None, bool], tuple[Unit, Sequence[Place], list[tuple[int, int]]]] = {}
+_MODULES: dict[tuple[str, str], Module] = {}
 
 
 def load(file: Path, dtype: np.dtype[Any], defines: tuple[str, ...] = (), *, edit: Edit | None = None,
@@ -35,13 +36,28 @@ def load(file: Path, dtype: np.dtype[Any], defines: tuple[str, ...] = (), *, edi
     """A .cu file compiled for a dtype, again only when its text, or a file that it includes, has changed.
 
     traced: so that one of its threads can be watched. Raises CompileError with g++'s words, RuntimeError where there
-    is no g++, ValueError for a dtype that is none of float16, float32 and float64.
+    is no g++, KeyError for a dtype that is none of float16, float32 and float64.
     """
-    if dtype.name not in _TYPES:
-        raise ValueError(f"kernels are compiled for {', '.join(_TYPES)}, not for {dtype}")
-    tracer = Tracer() if traced else None
-    unit = read(Path(file), tracer or edit)
-    key = (unit.text, (*_TYPES[dtype.name], *defines))
+    unit, places = _unit(Path(file), edit, traced)
+    before = prelude(dtype, defines)
+    key = (before, unit.text)
     if key not in _MODULES:
-        _MODULES[key] = Module(unit, library(unit, key[1], traced=traced), tracer.places if tracer else ())
+        _MODULES[key] = Module(unit, library(unit, before, traced=traced), places)
     return _MODULES[key]
+
+
+def _unit(file: Path, edit: Edit | None, traced: bool) -> tuple[Unit, Sequence[Place]]:
+    """Read again only what has changed on the disk."""
+    if found := _UNITS.get((file, edit, traced)):
+        unit, places, stamps = found
+        if stamps == _stamps(unit):
+            return unit, places
+    tracer = Tracer() if traced else None
+    unit = read(file, tracer or edit)
+    places = tracer.places if tracer else ()
+    _UNITS[file, edit, traced] = unit, places, _stamps(unit)
+    return unit, places
+
+
+def _stamps(unit: Unit) -> list[tuple[int, int]]:
+    return [(status.st_mtime_ns, status.st_size) for status in (file.stat() for file in unit.files if file.exists())]

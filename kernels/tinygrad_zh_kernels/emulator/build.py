@@ -26,14 +26,13 @@ class CompileError(RuntimeError):
     """g++ refused a .cu file; the message is g++'s own."""
 
 
-def library(unit: Unit, defines: tuple[str, ...], *, traced: bool = False) -> Path:
-    """The shared library of a unit; `defines`: "NAME=value", before its text; traced: its text has been instrumented.
+def library(unit: Unit, prelude: str, *, traced: bool = False) -> Path:
+    """The shared library of a unit. prelude: what stands before its text; traced: its text has been instrumented.
 
     Raises CompileError, and RuntimeError where there is no g++.
     """
-    defined = [f"#define {define.replace('=', ' ', 1)}" for define in defines]
     exports = [f"EMULATOR_KERNEL({kernel.name}, {kernel.bounds})" for kernel in unit.kernels.values()]
-    text = "\n".join(['#include "cuda.h"', *defined, unit.text, '#line 1 "exports"', *exports, ""])
+    text = "\n".join(['#include "cuda.h"', prelude, unit.text, '#line 1 "exports"', *exports, ""])
     options = (*COMPILER, *WATCHED, *(("-DEMULATOR_TRACE",) if traced else ()))
     runtime = _runtime()
     target = folder() / f"{unit.file.stem}-{_key(text, *options, runtime.name, _headers())}.so"

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tinygrad_zh_kernels.emulator.report import KernelError, Trouble, sentence
 from tinygrad_zh_kernels.emulator.source import Signature, Unit
-from tinygrad_zh_kernels.emulator.trace import Note, Step, Thread, steps
+from tinygrad_zh_kernels.emulator.trace import Note, Place, Step, Thread, steps
 
 Array = npt.NDArray[Any]
 MOST_THREADS, MOST_SHARED = 1024, 227 << 10  # of a block; bytes of dynamic shared memory (H100)
@@ -47,7 +47,7 @@ class _Launch(ctypes.Structure):
 class Module:
     """A unit and the library that g++ made of it. places: what the numbers of its traced statements stand for."""
 
-    def __init__(self, unit: Unit, library: Path, places: Sequence[tuple[str, int, str]] = ()) -> None:
+    def __init__(self, unit: Unit, library: Path, places: Sequence[Place] = ()) -> None:
         self.unit = unit
         self.places = places
         self.path = library

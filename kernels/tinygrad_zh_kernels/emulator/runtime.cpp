@@ -570,6 +570,7 @@ bool is(const unsigned* wanted, uint3 index) {
 }
 
 void run_block() {
+    watched_thread = MOST_THREADS;  // none
     watched_block = launch_now->watch && is(launch_now->watch_block, blockIdx);
     size_t warps = (thread_count + 31) / 32;
     ++block_serial;

@@ -38,20 +38,22 @@ class Unit:
     """One .cu file with all that it includes, ready for g++."""
 
     file: Path
+    files: tuple[Path, ...]
     text: str
     kernels: dict[str, Signature]
 
 
 def read(file: Path, edit: Edit | None = None) -> Unit:
     """The unit of a .cu file. Raises FileNotFoundError for the file or one that it includes."""
-    text = _with_includes(file.resolve(), edit, set())
+    files: list[Path] = []
+    text = _with_includes(file.resolve(), edit, files)
     plain = without_comments(text)
     kernels = {}
     for match in _KERNEL.finditer(plain):
         parameters = tuple(re.findall(r"\w+", part)[-1] for part in match["parameters"].split(",") if part.strip())
         bounds = match["before"] or match["after"] or "1024"
         kernels[match["name"]] = Signature(match["name"], parameters, bounds)
-    return Unit(file, _shared_named(text), kernels)
+    return Unit(file, tuple(files), _shared_named(text), kernels)
 
 
 def without_comments(text: str) -> str:
@@ -59,8 +61,8 @@ def without_comments(text: str) -> str:
     return _ASIDE.sub(lambda match: re.sub(r"[^\n]", " ", match[0]), text)
 
 
-def _with_includes(file: Path, edit: Edit | None, done: set[Path]) -> str:
-    done.add(file)
+def _with_includes(file: Path, edit: Edit | None, done: list[Path]) -> str:
+    done.append(file)
     text = file.read_text(encoding="utf-8")
     if edit is not None:
         text = edit(file, text)

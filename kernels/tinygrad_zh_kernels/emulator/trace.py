@@ -39,6 +39,14 @@ class Step:
     file: str
 
 
+class Place(NamedTuple):
+    """Where a statement stands: its file's name, its line, the line's text."""
+
+    file: str
+    line: int
+    source: str
+
+
 class Note(ctypes.Structure):
     """runtime.h's struct of this name. kind: a type's code as in cuda.h, or what else is told; see steps()."""
 
@@ -50,7 +58,7 @@ class Tracer:
     """Instruments source files (it is an Edit) and remembers what each number stands for."""
 
     def __init__(self) -> None:
-        self.places: list[tuple[str, int, str]] = []  # (file's name, line, its text)
+        self.places: list[Place] = []
 
     def __call__(self, file: Path, text: str) -> str:
         code, parts, end = plain(text), [], 0
@@ -69,7 +77,7 @@ class Tracer:
             number = len(self.places)
             changed = _instrumented(statement, text[statement.start : statement.end], code, number)
             if changed is not None:
-                self.places.append((file.name, line, sources[line - 1].strip()))
+                self.places.append(Place(file.name, line, sources[line - 1].strip()))
                 yield (statement.start, statement.end, changed)
 
 
@@ -145,7 +153,7 @@ def _quoted(text: str) -> str:
     return '"' + " ".join(text.split()).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def steps(notes: Sequence[Note], places: Sequence[tuple[str, int, str]], kernel: str,
+def steps(notes: Sequence[Note], places: Sequence[Place], kernel: str,
           arrays: Sequence[str]) -> list[Step]:
     """The notes that a launch left, as steps. What the warp exchanged belongs to the statement that ends next."""
     done: list[Step] = []
@@ -155,8 +163,8 @@ def steps(notes: Sequence[Note], places: Sequence[tuple[str, int, str]], kernel:
         name = note.name.decode() if note.name else ""
         kind = note.kind.decode()
         if kind == "L":
-            file, line, source = places[note.number]
-            done.append(Step(0, kernel, line, source, values, "; ".join(events) or None, file))
+            place = places[note.number]
+            done.append(Step(0, kernel, place.line, place.source, values, "; ".join(events) or None, place.file))
             values, events = {}, []
         elif kind == "W":
             events.append(f"waits at {name}")
