@@ -33,10 +33,8 @@ U, CUBIC = (8 / np.pi) ** 0.5, 0.044715
 
 SPECIAL = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-30, -1e-30, 87.0, -87.0, 800.0, -800.0, 1e4, -1e4]
 SHAPES = {
-    "no dimension": (),
     "three dimensions": (2, 3, 37),
     "blocks and a rest": (2051,),
-    "for several threads": (60_007,),
 }
 
 
