@@ -8,6 +8,7 @@ is found on any schedule. (After C. Flanagan, S. Freund, FastTrack, PLDI 2009.)
 
 from __future__ import annotations
 
+import math
 import operator
 import sys
 from collections.abc import Callable, Iterator
@@ -36,10 +37,9 @@ class Interval:
 
     def after(self, other: Interval) -> bool:
         """Whether something orders the other interval before this one."""
-        if other.block != self.block:
-            return False
-        return (other.epoch < self.epoch or other.thread == self.thread
-                or (other.warp == self.warp and self.seen[other.lane] >= other.clock))
+        return other.block == self.block and (
+            other.epoch < self.epoch or other.thread == self.thread
+            or (other.warp == self.warp and self.seen[other.lane] >= other.clock))
 
 
 class Now:
@@ -88,14 +88,15 @@ class Memory:
             if self.fresh:
                 self._unwritten(at)
             record = self.records[at] = Record()
+        elif now in record.readers:  # checked, and what came after it checked against this read
+            return self._get(at)
         wrote = record.wrote
         if wrote is not None and wrote is not now and not now.after(wrote):
             self._race("reads", at, "wrote", wrote, record.wrote_at)
         if record.atomics:
             self._alone("reads", at, "changed", record.atomics)
-        if now not in record.readers:
-            frame = sys._getframe(2)
-            record.readers[now] = frame.f_code, frame.f_lasti
+        frame = sys._getframe(2)
+        record.readers[now] = frame.f_code, frame.f_lasti
         return self._value(at)
 
     def write(self, at: int, value: Any) -> None:
@@ -132,7 +133,7 @@ class Memory:
             self._race("changes", at, "wrote", wrote, record.wrote_at)
         if record.readers:
             self._alone("changes", at, "read", record.readers)
-        frame = sys._getframe(2)
+        frame = sys._getframe(3)
         record.atomics[now] = frame.f_code, frame.f_lasti
         old = self._value(at)
         self._store(at, new(old))
@@ -141,7 +142,7 @@ class Memory:
     def _value(self, at: int) -> Any:
         value = self._get(at)
         poisoned = value != value if self._float else value == self._poison
-        if poisoned and self.flat[at].tobytes() == self._poison.tobytes() and not self.fresh:
+        if poisoned and not self.fresh and self.flat[at].tobytes() == self._poison.tobytes():
             self._unwritten(at)
         return value
 
@@ -174,39 +175,44 @@ class Memory:
 class Watched:
     """An array as a kernel sees it: indexed by integers, all of them in range."""
 
-    __slots__ = ("_memory", "_offset", "_steps", "dtype", "ndim", "shape", "size")
+    __slots__ = ("_axes", "_memory", "_offset", "dtype", "ndim", "shape", "size")
 
     def __init__(self, memory: Memory, offset: int, shape: tuple[int, ...], steps: tuple[int, ...]) -> None:
-        self._memory, self._offset, self._steps = memory, offset, steps
+        self._memory, self._offset, self._axes = memory, offset, tuple(zip(shape, steps, strict=True))
         self.dtype, self.shape, self.ndim = memory.flat.dtype, shape, len(shape)
-        self.size = int(np.prod(shape, dtype=np.int64))
+        self.size = math.prod(shape)
 
-    def _at(self, key: Any) -> int:
-        keys = key if type(key) is tuple else (key,)
-        if len(keys) != self.ndim:
-            self._memory.now.fault(f"{self._memory.name(-1)} has {self.ndim} axes, not {len(keys)}")
+    def _at(self, keys: tuple[Any, ...]) -> int:
+        """Where the element, or the beginning of the row, stands in memory."""
         at = self._offset
-        for i, n, step in zip(keys, self.shape, self._steps, strict=True):
+        for i, (n, step) in zip(keys, self._axes, strict=False):
             if not 0 <= i < n:
                 self._memory.now.fault(f"index {i} is out of range 0 … {n - 1} in {self._memory.name(-1)}, whose shape "
                                        f"is {self.shape}")
             at += i * step
         return operator.index(at)
 
-    def _row(self, key: Any) -> Watched:
-        """The part of the array at the first indices."""
-        keys = key if type(key) is tuple else (key,)
-        n = len(keys)
-        front = Watched(self._memory, self._offset, self.shape[:n], self._steps[:n])
-        return Watched(self._memory, front._at(keys), self.shape[n:], self._steps[n:])
-
     def __getitem__(self, key: Any) -> Any:
-        if (len(key) if type(key) is tuple else 1) < self.ndim:
-            return self._row(key)
-        return self._memory.read(self._at(key))
+        keys = key if type(key) is tuple else (key,)
+        if len(keys) == self.ndim:
+            return self._memory.read(self._at(keys))
+        if len(keys) > self.ndim:
+            self._too_many(keys)
+        rest = self._axes[len(keys):]
+        return Watched(self._memory, self._at(keys), self.shape[len(keys):], tuple(step for _, step in rest))
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        self._memory.write(self._at(key), value)
+        keys = key if type(key) is tuple else (key,)
+        if len(keys) != self.ndim:
+            self._too_many(keys)
+        self._memory.write(self._at(keys), value)
+
+    def change(self, key: Any, new: Callable[[Any], Any]) -> Any:
+        """An atomic operation; see Memory.change."""
+        return self._memory.change(self._at(key if type(key) is tuple else (key,)), new)
+
+    def _too_many(self, keys: tuple[Any, ...]) -> NoReturn:
+        self._memory.now.fault(f"{self._memory.name(-1)} has {self.ndim} axes, not {len(keys)}")
 
     def __len__(self) -> int:
         return self.shape[0]
@@ -225,12 +231,12 @@ def poison(dtype: np.dtype[Any]) -> Any:
 
 def fresh(now: Now, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Watched:
     """New shared or local memory, all poison."""
-    flat = np.full(int(np.prod(shape, dtype=np.int64)), poison(dtype))
+    flat = np.full(math.prod(shape), poison(dtype))
     return _whole(Memory(now, flat, _named(name, shape), fresh=True), shape)
 
 
 def _whole(memory: Memory, shape: tuple[int, ...]) -> Watched:
-    steps = tuple(int(np.prod(shape[axis + 1:], dtype=np.int64)) for axis in range(len(shape)))
+    steps = tuple(math.prod(shape[axis + 1:]) for axis in range(len(shape)))
     return Watched(memory, 0, shape, steps)
 
 
@@ -283,7 +289,7 @@ def _address(x: np.ndarray[Any, Any]) -> int:
 def _named(name: str, shape: tuple[int, ...]) -> Callable[[int], str]:
     """Names an element by its place in the flat memory: -1 for the whole."""
     def of(at: int) -> str:
-        if at < 0 or at >= np.prod(shape, dtype=np.int64):
+        if at < 0 or at >= math.prod(shape):
             return name if at < 0 else f"{name}[{at}]"
         return f"{name}[{', '.join(str(i) for i in np.unravel_index(at, shape))}]"
 

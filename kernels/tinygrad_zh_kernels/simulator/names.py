@@ -202,32 +202,32 @@ class Atomic:
         self._now = now
 
     def add(self, array: Watched, at: Any, value: Any) -> Any:
-        return array._memory.change(array._at(at), lambda old: old + value)
+        return array.change(at, lambda old: old + value)
 
     def sub(self, array: Watched, at: Any, value: Any) -> Any:
-        return array._memory.change(array._at(at), lambda old: old - value)
+        return array.change(at, lambda old: old - value)
 
     def max(self, array: Watched, at: Any, value: Any) -> Any:
         """A NaN in memory stays, one that comes is taken no notice of."""
-        return array._memory.change(array._at(at), lambda old: value if value > old else old)
+        return array.change(at, lambda old: value if value > old else old)
 
     def min(self, array: Watched, at: Any, value: Any) -> Any:
-        return array._memory.change(array._at(at), lambda old: value if value < old else old)
+        return array.change(at, lambda old: value if value < old else old)
 
     def exch(self, array: Watched, at: Any, value: Any) -> Any:
-        return array._memory.change(array._at(at), lambda old: value)
+        return array.change(at, lambda old: value)
 
     def and_(self, array: Watched, at: Any, value: Any) -> Any:
-        return array._memory.change(array._at(at), lambda old: old & value)
+        return array.change(at, lambda old: old & value)
 
     def or_(self, array: Watched, at: Any, value: Any) -> Any:
-        return array._memory.change(array._at(at), lambda old: old | value)
+        return array.change(at, lambda old: old | value)
 
     def xor(self, array: Watched, at: Any, value: Any) -> Any:
-        return array._memory.change(array._at(at), lambda old: old ^ value)
+        return array.change(at, lambda old: old ^ value)
 
     def cas(self, array: Watched, at: Any, expected: Any, value: Any) -> Any:
-        return array._memory.change(array._at(at), lambda old: value if old == expected else old)
+        return array.change(at, lambda old: value if old == expected else old)
 
 
 class Math:

@@ -149,6 +149,17 @@ def test_two_blocks_at_one_element(fault):
         kernel, np.zeros(1, np.float32), X, block=1, grid=2)
 
 
+def test_a_block_reads_what_another_wrote(fault):
+    @cuda.jit
+    def kernel(y, x):
+        b = cuda.blockIdx.x
+        if b == 1:
+            y[2] = x[0]
+        y[b] = y[2]
+
+    assert "race: this thread" in fault(kernel, np.zeros(3, np.float32), X, block=1, grid=2)
+
+
 def test_an_atomic_and_a_plain_access(fault):
     @cuda.jit
     def kernel(y, x):

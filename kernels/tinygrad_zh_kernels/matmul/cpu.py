@@ -1,0 +1,116 @@
+"""Matrix multiplication on the CPU, by Numba: the order of three loops, and blocks that stay in the cache."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numba
+from numba import njit, prange
+
+from tinygrad_zh_kernels import buffers, matmul
+from tinygrad_zh_kernels.matmul import batch, covers
+from tinygrad_zh_kernels.vector_math import kernel
+
+DEEP, BROAD = 128, 512
+"""A block of B that stays in the cache: 256 KB of float32."""
+
+FEW = 100_000
+"""Products below which a second thread costs more than it helps."""
+
+
+def multiply(function: Callable[..., None], a: Any, b: Any) -> Any:
+    """A new C: the function for each product of the batch."""
+    c = buffers.empty((*a.shape[:-1], b.shape[-1]), a.dtype)
+    c_stack, a_stack, b_stack = [x.reshape((batch(x), *x.shape[-2:])) for x in (c, a, b)]
+    for i in range(batch(c)):
+        function(c_stack[i], a_stack[i], b_stack[i])
+    return c
+
+
+@matmul.forward.body("numba-1-naive", device="cpu", covers=covers)
+def naive(a: Any, b: Any) -> Any:
+    """The loops over i, j, p as in the formula: of B one number a row is read, the rest of the cache line is lost.
+
+    中文：按公式的 i、j、p 次序写循环：B 每行只读一个数，缓存行的其余部分白取。
+    """
+    return multiply(_naive, a, b)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _naive(c, a, b):
+    for i in range(a.shape[0]):
+        for j in range(b.shape[1]):
+            total = c.dtype.type(0)
+            for p in range(a.shape[1]):
+                total += a[i, p] * b[p, j]
+            c[i, j] = total
+
+
+@matmul.forward.body("numba-2-reordered", device="cpu", covers=covers)
+def reordered(a: Any, b: Any) -> Any:
+    """The loops over i, p, j: rows of B and of C are read and written from left to right, in vectors.
+
+    中文：循环改为 i、p、j 次序：B 和 C 都按行从左到右读写，可用向量指令。
+    """
+    return multiply(_reordered, a, b)
+
+
+@kernel
+def _reordered(c, a, b):
+    c[:] = 0
+    for i in range(a.shape[0]):
+        for p in range(a.shape[1]):
+            for j in range(b.shape[1]):
+                c[i, j] += a[i, p] * b[p, j]
+
+
+@matmul.forward.body("numba-3-blocked", device="cpu", covers=covers)
+def blocked(a: Any, b: Any) -> Any:
+    """A block of B stays in the cache for all rows of A, four of them at a time; all threads.
+
+    中文：B 的一块留在缓存里，供 A 的所有行使用，每次四行；使用全部线程。
+    """
+    return multiply(_blocked_by_all if 2 * a.size * b.shape[-1] > FEW else _blocked_alone, a, b)
+
+
+def _blocked_alone(c: Any, a: Any, b: Any) -> None:
+    _blocked(c, a, b, 0, a.shape[0])
+
+
+def _blocked_by_all(c: Any, a: Any, b: Any) -> None:
+    _blocked_parallel(c, a, b, numba.get_num_threads())
+
+
+@kernel(parallel=True)
+def _blocked_parallel(c, a, b, threads):
+    for thread in prange(threads):
+        rows = a.shape[0]
+        _blocked(c, a, b, rows * thread // threads, rows * (thread + 1) // threads)
+
+
+@kernel
+def _blocked(c, a, b, first, last):
+    c[first:last] = 0
+    for left in range(0, b.shape[1], BROAD):
+        right = min(left + BROAD, b.shape[1])
+        for top in range(0, b.shape[0], DEEP):
+            bottom = min(top + DEEP, b.shape[0])
+            for i in range(first, last - 3, 4):
+                _four_rows(c[i:i + 4, left:right], a[i:i + 4, top:bottom], b[top:bottom, left:right])
+            for i in range(first + (last - first) // 4 * 4, last):
+                for p in range(top, bottom):
+                    for j in range(left, right):
+                        c[i, j] += a[i, p] * b[p, j]
+
+
+@kernel
+def _four_rows(c, a, b):
+    """Each number of B that is read is used for four rows."""
+    for p in range(b.shape[0]):
+        a0, a1, a2, a3 = a[0, p], a[1, p], a[2, p], a[3, p]
+        for j in range(b.shape[1]):
+            c[0, j] += a0 * b[p, j]
+            c[1, j] += a1 * b[p, j]
+            c[2, j] += a2 * b[p, j]
+            c[3, j] += a3 * b[p, j]
