@@ -9,8 +9,9 @@ from tinygrad_zh_kernels.launcher import Dim, Launcher, blocks
 from tinygrad_zh_kernels.row import aligned
 
 THREADS = 256
-STAY = 8
-"""Blocks a multiprocessor: with 256 threads each it has all that it can have, and more would only wait."""
+STAY = 4
+"""Blocks a multiprocessor: it has registers for so many at once, each thread with several loads under way. More blocks
+would come in a second, incomplete wave."""
 
 
 class Tiling(NamedTuple):

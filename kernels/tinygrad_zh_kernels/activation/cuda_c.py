@@ -13,8 +13,9 @@ from tinygrad_zh_kernels.row import aligned
 
 FILE = Path(__file__).parent / "activation.cu"
 THREADS = 256
-STAY = 8
-"""Blocks a multiprocessor: with 256 threads each it has all that it can have, and more would only wait."""
+STAY = 4
+"""Blocks a multiprocessor: it has registers for so many at once, each thread with several loads under way. More blocks
+would come in a second, incomplete wave."""
 
 
 def run(launch: Launcher, name: str, *inputs: Any) -> Any:
@@ -29,9 +30,9 @@ def run(launch: Launcher, name: str, *inputs: Any) -> Any:
 
 @activation.relu_forward.body("cuda-c", device="cuda")
 def relu_forward(launch: Launcher, x: Any) -> Any:
-    """Sixteen bytes at a time, by as many threads as the GPU can have at once.
+    """Sixteen bytes at a time, in one launch of as many threads as run at once.
 
-    中文：每次读写 16 字节，线程数正好是 GPU 能同时容纳的数目。
+    中文：每次读写 16 字节，只启动一次，线程数正好是能同时运行的数目。
     """
     return run(launch, "relu_forward", x)
 
