@@ -12,11 +12,11 @@
 #include "runtime.h"
 
 #define __global__
-#define __device__
+#define __device__ __attribute__((always_inline))  // as nvcc does; then a line is told with the lines that called it
 #define __host__
 #define __constant__ static
 #define __forceinline__ inline
-#define __noinline__ __attribute__((noinline))
+#define __noinline__
 #define __align__(n) alignas(n)
 #define __launch_bounds__(...)
 #define __restrict__  // g++ would keep values in registers across a barrier, which nvcc does not
@@ -185,6 +185,7 @@ EMULATOR_ATOMICALLY(atomicSub, int, old - x)
 EMULATOR_ATOMICALLY(atomicSub, unsigned, old - x)
 EMULATOR_ATOMICALLY(atomicAdd, float, old + x)
 EMULATOR_ATOMICALLY(atomicAdd, double, old + x)
+EMULATOR_ATOMICALLY(atomicAdd, __half, old + x)
 EMULATOR_ATOMICALLY(atomicExch, float, x)
 
 // ---- arithmetic ---------------------------------------------------------------------------------------------------

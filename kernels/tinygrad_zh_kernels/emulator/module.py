@@ -18,7 +18,7 @@ from tinygrad_zh_kernels.emulator.trace import Note, Place, Step, Thread, steps
 
 Array = npt.NDArray[Any]
 MOST_THREADS, MOST_SHARED = 1024, 227 << 10  # of a block; bytes of dynamic shared memory (H100)
-PATIENCE = 1 << 29  # basic blocks that one CUDA block may run, a second or two, before it is said to loop for ever
+PATIENCE = 1 << 27  # basic blocks that one CUDA block may run, about a second, before it is said to loop for ever
 _TYPES = {code: np.dtype(code) for code in "?efd"} | {
     "b": np.dtype("i1"), "B": np.dtype("u1"), "h": np.dtype("i2"), "H": np.dtype("u2"),
     "i": np.dtype("i4"), "I": np.dtype("u4"), "q": np.dtype("i8"), "Q": np.dtype("u8"),
