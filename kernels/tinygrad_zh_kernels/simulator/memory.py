@@ -175,44 +175,47 @@ class Memory:
 class Watched:
     """An array as a kernel sees it: indexed by integers, all of them in range."""
 
-    __slots__ = ("_axes", "_memory", "_offset", "dtype", "ndim", "shape", "size")
+    __slots__ = ("_memory", "_offset", "_places", "_steps", "dtype", "ndim", "shape", "size")
 
     def __init__(self, memory: Memory, offset: int, shape: tuple[int, ...], steps: tuple[int, ...]) -> None:
-        self._memory, self._offset, self._axes = memory, offset, tuple(zip(shape, steps, strict=True))
-        self.dtype, self.shape, self.ndim = memory.flat.dtype, shape, len(shape)
-        self.size = math.prod(shape)
+        self._memory, self._offset, self._steps = memory, offset, steps
+        self.dtype, self.shape, self.ndim, self.size = memory.flat.dtype, shape, len(shape), math.prod(shape)
+        self._places: dict[Any, int] = {}  # of the indices that were looked at before, which is half of the time
+
+    def __getitem__(self, key: Any) -> Any:
+        at = self._places.get(key)
+        if at is None:
+            keys = key if type(key) is tuple else (key,)
+            at = self._at(keys)
+            if len(keys) < self.ndim:
+                return Watched(self._memory, at, self.shape[len(keys):], self._steps[len(keys):])
+            self._places[key] = at
+        return self._memory.read(at)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._memory.write(self._element(key), value)
+
+    def change(self, key: Any, new: Callable[[Any], Any]) -> Any:
+        """An atomic operation; see Memory.change."""
+        return self._memory.change(self._element(key), new)
+
+    def _element(self, key: Any) -> int:
+        keys = key if type(key) is tuple else (key,)
+        if len(keys) < self.ndim:
+            self._memory.now.fault(f"{self._memory.name(-1)} has {self.ndim} axes, not {len(keys)}")
+        return self._at(keys)
 
     def _at(self, keys: tuple[Any, ...]) -> int:
         """Where the element, or the beginning of the row, stands in memory."""
+        if len(keys) > self.ndim:
+            self._memory.now.fault(f"{self._memory.name(-1)} has {self.ndim} axes, not {len(keys)}")
         at = self._offset
-        for i, (n, step) in zip(keys, self._axes, strict=False):
+        for i, n, step in zip(keys, self.shape, self._steps, strict=False):
             if not 0 <= i < n:
                 self._memory.now.fault(f"index {i} is out of range 0 … {n - 1} in {self._memory.name(-1)}, whose shape "
                                        f"is {self.shape}")
             at += i * step
         return operator.index(at)
-
-    def __getitem__(self, key: Any) -> Any:
-        keys = key if type(key) is tuple else (key,)
-        if len(keys) == self.ndim:
-            return self._memory.read(self._at(keys))
-        if len(keys) > self.ndim:
-            self._too_many(keys)
-        rest = self._axes[len(keys):]
-        return Watched(self._memory, self._at(keys), self.shape[len(keys):], tuple(step for _, step in rest))
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        keys = key if type(key) is tuple else (key,)
-        if len(keys) != self.ndim:
-            self._too_many(keys)
-        self._memory.write(self._at(keys), value)
-
-    def change(self, key: Any, new: Callable[[Any], Any]) -> Any:
-        """An atomic operation; see Memory.change."""
-        return self._memory.change(self._at(key if type(key) is tuple else (key,)), new)
-
-    def _too_many(self, keys: tuple[Any, ...]) -> NoReturn:
-        self._memory.now.fault(f"{self._memory.name(-1)} has {self.ndim} axes, not {len(keys)}")
 
     def __len__(self) -> int:
         return self.shape[0]

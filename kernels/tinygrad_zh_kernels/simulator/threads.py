@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import copy_context
 from types import FunctionType
 from typing import Any
@@ -31,9 +34,21 @@ def run(kernel: Any, grid: Three, block: Three, values: tuple[Any, ...], shared:
     if len(names) != len(values):
         raise KernelError(f"{function.__name__} takes {len(names)} arguments ({', '.join(names)}), not {len(values)}")
     watched = arguments(now, values, names)
-    with np.errstate(all="ignore"):  # a GPU makes an infinity or a NaN and says nothing
+    with np.errstate(all="ignore"), without_collection():  # a GPU makes an infinity or a NaN and says nothing
         for index in scheduler.blocks:
             scheduler.block(function, index, watched)
+
+
+@contextmanager
+def without_collection() -> Iterator[None]:
+    """The garbage collector stays away: it would look through the records of every element again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Thread:
