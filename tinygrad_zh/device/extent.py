@@ -47,10 +47,21 @@ def stray(array: Any, least: float, most: float) -> Any:
     if isinstance(array, np.ndarray):
         low, high = array.min(), array.max()
     else:
-        known = _KNOWN.get(id(array)) or Extent(array, cuda.download(array.min()), cuda.download(array.max()))
+        known = _KNOWN.get(id(array)) or _around(array, least, most) or Extent(array, *_seen(array))
         known.least, known.most = max(known.least, least), min(known.most, most)
         low, high = known.low, known.high
     return None if least <= low and high <= most else low if high <= most else high
+
+
+def _around(array: Any, least: float, most: float) -> Extent | None:
+    """The extent of the array that this one is a part of, if that is enough: a part has no more."""
+    known = _KNOWN.get(id(array.base))
+    return known if known is not None and least <= known.low and known.high <= most else None
+
+
+def _seen(array: Any) -> Any:
+    """The smallest and the largest element, which the GPU has to be waited for."""
+    return cuda.download(np.stack([array.min(), array.max()]))
 
 
 def demanded(array: Any) -> tuple[float, float]:
