@@ -33,9 +33,15 @@ Rng = np.random.Generator
 DType = np.dtype[Any]
 
 
+def queries_keys_values(arrays: tuple[Any, ...]) -> tuple[Any, Any, Any]:
+    """Q, K and V among the arguments of forward, which begin with them, or of backward, after dY."""
+    q, k, v = arrays[1:4] if len(arrays) > 4 else arrays[:3]
+    return q, k, v
+
+
 def covers(*arrays: Any, is_causal: bool = False, block: int = 0) -> bool:
     """Leading axes that are alike: nothing is broadcast."""
-    q, k, v = (x for x in arrays if x.dtype.kind == "f") if len(arrays) < 5 else arrays[1:4]
+    q, k, v = queries_keys_values(arrays)
     return q.shape[:-2] == k.shape[:-2] == v.shape[:-2]
 
 
