@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ class EmulatedLauncher:
     order: in which order threads, warps and blocks take turns. 0: forward, each warp as far as it can; 1: forward, in
     small steps; 2 and 3: the same backward; from 4 on: shuffled. A correct kernel gives one result in all of them,
     up to the rounding of floating-point atomics.
-    watch: one thread of one block, whose every statement in CUDA C is kept in `steps`, from launch to launch:
+    watch: one thread of one block, whose every statement is kept in `steps`, from launch to launch:
 
         launch = EmulatedLauncher(watch=Thread(block=(0, 0, 0), thread=(3, 0, 0)))
     """
@@ -47,16 +48,22 @@ class EmulatedLauncher:
         """Launch a kernel of a .cu file. Raises KernelError for whatever CUDA forbids; see launcher.Launcher."""
         dtype = np.dtype(dtype)
         module = emulator.load(file, dtype, defines, traced=self.watch is not None)
+        self._keep(lambda: module.run(name, grid, block, arguments, dtype, shared=shared, order=self.order,
+                                      watch=self.watch))
+
+    def numba(self, kernel: Any, grid: Dim, block: Dim, arguments: tuple[Any, ...], *, shared: int = 0) -> None:
+        """Launch a @cuda.jit function. Raises KernelError; see simulator.launch."""
+        self._keep(lambda: simulator.launch(kernel, grid, block, arguments, shared=shared, order=self.order,
+                                            watch=self.watch))
+
+    def _keep(self, launch: Callable[[], list[Step]]) -> None:
+        """Launch, and keep the steps of the watched thread, those before a failure too."""
         steps: list[Step] = []
         try:
-            steps = module.run(name, grid, block, arguments, dtype, shared=shared, order=self.order, watch=self.watch)
+            steps = launch()
         except KernelError as error:
             steps = error.steps
             raise
         finally:
             self.steps += [replace(step, launch=self._launches) for step in steps]
             self._launches += 1
-
-    def numba(self, kernel: Any, grid: Dim, block: Dim, arguments: tuple[Any, ...], *, shared: int = 0) -> None:
-        """Launch a @cuda.jit function. Raises KernelError; see simulator.launch."""
-        simulator.launch(kernel, grid, block, arguments, shared=shared, order=self.order)

@@ -14,19 +14,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tinygrad_zh_kernels.emulator import Step, Thread
 from tinygrad_zh_kernels.simulator.errors import KernelError
 
-__all__ = ["KernelError", "launch"]
+__all__ = ["KernelError", "Step", "Thread", "launch"]
 
 
 def launch(kernel: Any, grid: int | Sequence[int], block: int | Sequence[int], arguments: Sequence[Any], *,
-           shared: int = 0, order: int = 0) -> None:
+           shared: int = 0, order: int = 0, watch: Thread | None = None) -> list[Step]:
     """Run every thread of a @cuda.jit kernel. 模拟运行一个核函数
 
     arguments: NumPy arrays, which the kernel reads and writes in place, and numbers. shared: bytes of dynamic shared
     memory. order, the schedule: 0 a warp runs as far ahead as it can, 1 the warps take turns from one synchronisation
     to the next, 2 and 3 the same with blocks, warps and lanes in reverse, from 4 on warps and lanes shuffled. A
-    kernel without a race gives one result on every schedule.
+    kernel without a race gives one result on every schedule. watch: the thread whose steps are returned, line by line.
 
     Raises KernelError, one sentence with the line and the thread, for
       · an index out of range, also a negative one; a read of memory that nobody has written
@@ -41,7 +42,7 @@ def launch(kernel: Any, grid: int | Sequence[int], block: int | Sequence[int], a
     """
     from tinygrad_zh_kernels.simulator.threads import run  # here, so that the rooms are found without greenlet
 
-    run(kernel, _three(grid), _three(block), tuple(arguments), shared, order)
+    return run(kernel, _three(grid), _three(block), tuple(arguments), shared, order, watch)
 
 
 def _three(dim: int | Sequence[int]) -> tuple[int, int, int]:

@@ -43,9 +43,19 @@ class Interval:
 
 
 class Now:
-    """Which thread runs, in which of its intervals."""
+    """Which thread runs, in which of its intervals; and, while it is the watched one, what it stores and is told."""
 
     interval: Interval
+
+    def __init__(self) -> None:
+        self.watched = False
+        self.stored: dict[str, Any] = {}
+        self.events: list[str] = []
+
+    def tell(self, event: str) -> None:
+        """Something for the steps of the watched thread."""
+        if self.watched:
+            self.events.append(event)
 
     def fault(self, what: str) -> NoReturn:
         """Raise KernelError: what, where the kernel is, and in which thread."""
@@ -151,6 +161,8 @@ class Memory:
         if dtype.kind == "f" and dtype.itemsize < 8 and type(value) in (float, np.float64):
             self.now.fault(f"a float64 value is stored in {self.name(at)}, which is {dtype}; a number without a type "
                            f"made it so, as in 0.5 * x for {dtype}(0.5) * x")
+        if self.now.watched:
+            self.now.stored[self.name(at)] = value
         try:
             self.flat[at] = value
         except OverflowError:

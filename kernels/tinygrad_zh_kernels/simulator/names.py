@@ -71,6 +71,7 @@ class Cuda:
     # ---- barriers of the block
 
     def _barrier(self, what: str, given: Any) -> list[Any]:
+        self._now.tell(f"waits at {what}")
         votes: list[Any] = self._wait(Wait(what, None, _here(3)), given)
         return votes
 
@@ -88,36 +89,37 @@ class Cuda:
 
     # ---- collectives of a warp
 
-    def _collect(self, what: str, mask: int, given: Any) -> dict[int, Any]:
+    def _collect(self, what: str, mask: int, given: Any, depth: int = 3) -> dict[int, Any]:
         mask = int(mask) & 0xFFFFFFFF
         if not mask >> self.laneid & 1:
             self._now.fault(f"lane {self.laneid} calls {what} with the mask {mask:#010x}, in which it is not itself")
-        lanes: dict[int, Any] = self._wait(Wait(what, mask, _here(3)), given)
+        lanes: dict[int, Any] = self._wait(Wait(what, mask, _here(depth)), given)
         return lanes
 
-    def _from(self, lanes: dict[int, Any], source: int) -> Any:
+    def _shuffle(self, what: str, mask: int, value: Any, source: int) -> Any:
+        lanes = self._collect(what, mask, value, depth=4)
         if source not in lanes:
             self._now.fault(f"lane {self.laneid} takes a value from lane {source}, which takes no part")
+        self._now.tell(f"{what}: gives {value:.6g}; receives {lanes[source]:.6g} from lane {source}")
         return lanes[source]
 
     def syncwarp(self, mask: int = 0xFFFFFFFF) -> None:
+        self._now.tell("waits at syncwarp")
         self._collect("syncwarp", mask, None)
 
     def shfl_sync(self, mask: int, value: Any, source: int) -> Any:
-        return self._from(self._collect("shfl_sync", mask, value), int(source) % WARP)
+        return self._shuffle("shfl_sync", mask, value, int(source) % WARP)
 
     def shfl_xor_sync(self, mask: int, value: Any, flips: int) -> Any:
-        return self._from(self._collect("shfl_xor_sync", mask, value), self.laneid ^ int(flips) % WARP)
+        return self._shuffle("shfl_xor_sync", mask, value, self.laneid ^ int(flips) % WARP)
 
     def shfl_up_sync(self, mask: int, value: Any, delta: int) -> Any:
-        lanes = self._collect("shfl_up_sync", mask, value)
         source = self.laneid - int(delta)
-        return value if source < 0 else self._from(lanes, source)
+        return self._shuffle("shfl_up_sync", mask, value, source if source >= 0 else self.laneid)
 
     def shfl_down_sync(self, mask: int, value: Any, delta: int) -> Any:
-        lanes = self._collect("shfl_down_sync", mask, value)
         source = self.laneid + int(delta)
-        return value if source >= WARP else self._from(lanes, source)
+        return self._shuffle("shfl_down_sync", mask, value, source if source < WARP else self.laneid)
 
     def ballot_sync(self, mask: int, predicate: Any) -> int:
         return sum(1 << lane for lane, yes in self._collect("ballot_sync", mask, bool(predicate)).items() if yes)

@@ -41,6 +41,11 @@ class Rebinding:
             new.cell_contents = self.value(old.cell_contents)
         return copy
 
+    @property
+    def codes(self) -> frozenset[CodeType]:
+        """The code of every function that was copied."""
+        return frozenset(copy.__code__ for copy in self._done.values())
+
     def value(self, value: Any) -> Any:
         """What stands for a global or a closed-over value."""
         if isinstance(value, ModuleType):

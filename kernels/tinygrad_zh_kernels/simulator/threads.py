@@ -8,35 +8,46 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
+from functools import partial
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 from greenlet import greenlet
 
+from tinygrad_zh_kernels import emulator
 from tinygrad_zh_kernels.simulator.errors import KernelError, raised_at
 from tinygrad_zh_kernels.simulator.memory import Interval, Now, arguments
 from tinygrad_zh_kernels.simulator.names import WARP, Cuda, Wait, three
 from tinygrad_zh_kernels.simulator.rebinding import Rebinding
+from tinygrad_zh_kernels.simulator.stepping import Steps
 
 Three = tuple[int, int, int]
 MOST_THREADS = 1024
 
 
-def run(kernel: Any, grid: Three, block: Three, values: tuple[Any, ...], shared: int, order: int) -> None:
+def run(kernel: Any, grid: Three, block: Three, values: tuple[Any, ...], shared: int, order: int,
+        watch: emulator.Thread | None) -> list[emulator.Step]:
     """See simulator.launch."""
     if block[0] * block[1] * block[2] > MOST_THREADS or min(block) < 1:
         raise KernelError(f"a block of {block} threads: it has 1 to {MOST_THREADS} of them")
     now = Now()
     scheduler = Scheduler(now, grid, block, shared, order)
-    function = Rebinding(scheduler.cuda).function(kernel)
+    rebinding = Rebinding(scheduler.cuda)
+    function = rebinding.function(kernel)
     names = tuple(inspect.signature(function).parameters)
     if len(names) != len(values):
         raise KernelError(f"{function.__name__} takes {len(names)} arguments ({', '.join(names)}), not {len(values)}")
-    watched = arguments(now, values, names)
-    with np.errstate(all="ignore"), without_collection():  # a GPU makes an infinity or a NaN and says nothing
-        for index in scheduler.blocks:
-            scheduler.block(function, index, watched)
+    scheduler.steps = Steps(now, function.__name__, rebinding.codes)
+    scheduler.values = arguments(now, values, names)
+    try:
+        with np.errstate(all="ignore"), without_collection():  # a GPU makes an infinity or a NaN and says nothing
+            for index in scheduler.blocks:
+                scheduler.block(function, index, watch)
+    except KernelError as error:
+        error.steps = scheduler.steps.done
+        raise
+    return scheduler.steps.done
 
 
 @contextmanager
@@ -54,10 +65,11 @@ def without_collection() -> Iterator[None]:
 class Thread:
     """One CUDA thread: its greenlet, what it waits at, and what it brought there."""
 
-    __slots__ = ("given", "greenlet", "idx", "interval", "lane", "received", "wait")
+    __slots__ = ("given", "greenlet", "idx", "interval", "lane", "received", "wait", "watched")
 
-    def __init__(self, interval: Interval, idx: Any, body: greenlet) -> None:
+    def __init__(self, interval: Interval, idx: Any, body: greenlet, watched: bool) -> None:
         self.interval, self.idx, self.greenlet, self.lane = interval, idx, body, interval.lane
+        self.watched = watched
         self.wait: Wait | None = None
         self.given: Any = None
         self.received: Any = None
@@ -82,15 +94,21 @@ class Scheduler:
             chance.shuffle(self.warps)
             chance.shuffle(self.lanes)
         self.thread: Thread
+        self.values: tuple[Any, ...]
+        self.steps: Steps
 
     def wait(self, at: Wait, given: Any) -> Any:
         """Called in a thread: let others run until those that it waits for have come; then what they brought."""
         thread = self.thread
         thread.wait, thread.given = at, given
+        if thread.watched:
+            self.steps.off()
         self.main.switch()
+        if thread.watched:
+            self.steps.on()
         return thread.received
 
-    def block(self, function: FunctionType, index: Three, values: tuple[Any, ...]) -> None:
+    def block(self, function: FunctionType, index: Three, watch: emulator.Thread | None) -> None:
         """Run one block to its end."""
         self.cuda.blockIdx = three(index)
         self.cuda.shared.renew(self.shared)
@@ -99,14 +117,22 @@ class Scheduler:
         threads = []
         for i, place in enumerate(self.places):
             name = f"thread {place} of block {index}"
-            body = greenlet(lambda: function(*values), self.main)
+            watched = watch == (index, place)
+            body = greenlet(partial(self._stepped, function) if watched else function, self.main)
             body.gr_context = context.copy()  # of NumPy's errstate
-            threads.append(Thread(Interval(number, i, name, 0, 0, nothing_seen), three(place), body))
+            threads.append(Thread(Interval(number, i, name, 0, 0, nothing_seen), three(place), body, watched))
         warps = [[threads[warp[lane]] for lane in self.lanes if lane < len(warp)] for warp in self.warps]
         while any(warps):
             moved = [self._warp(warp) for warp in warps]
             if not any(moved):
                 self._barrier([thread for warp in warps for thread in warp])
+
+    def _stepped(self, function: FunctionType, *values: Any) -> None:
+        self.steps.on()
+        try:
+            function(*values)
+        finally:
+            self.steps.off()
 
     def _warp(self, warp: list[Thread]) -> bool:
         """Run a warp: as far as it can, or in lock-step to its next collective. Whether any thread moved."""
@@ -124,7 +150,7 @@ class Scheduler:
         self.thread, self.now.interval = thread, thread.interval
         self.cuda.threadIdx, self.cuda.laneid = thread.idx, thread.lane
         try:
-            thread.greenlet.switch()
+            thread.greenlet.switch(*(() if thread.greenlet else self.values))
         except KernelError:
             raise
         except Exception as error:
