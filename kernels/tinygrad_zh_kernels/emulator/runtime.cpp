@@ -701,8 +701,10 @@ void note_pointer(const char* name, const void* pointer) {
 }
 
 namespace {
-void* place_shared(Slot& slot, const char* name, std::size_t bytes, std::size_t element) {
-    Region& region = add_region(bytes, element, (LEAST_GAP + bytes + 63) & ~(size_t)63, launch_now->granule);
+void* place_shared(Slot& slot, const char* name, size_t bytes, size_t element, size_t misaligned) {
+    size_t gap = (LEAST_GAP + bytes + 63) & ~(size_t)63;
+    Region& region = add_region(bytes, element, gap + misaligned, launch_now->granule);
+    arena.used += 64 - misaligned;
     region.shared = true;
     region.array = -1;
     region.name = name;
@@ -713,7 +715,8 @@ void* place_shared(Slot& slot, const char* name, std::size_t bytes, std::size_t 
 }
 }  // namespace
 
-void* shared(Slot& slot, const char* name, std::size_t bytes, std::size_t element) {
+// An array is aligned as far as its declaration asks, and no further: a GPU may place it so too.
+void* shared(Slot& slot, const char* name, std::size_t bytes, std::size_t element, std::size_t alignment) {
     if (slot.block == block_serial) return slot.begin;
     shared_static += bytes;
     if (shared_static > STATIC_LIMIT || region_count == MOST_REGIONS) {
@@ -721,11 +724,11 @@ void* shared(Slot& slot, const char* name, std::size_t bytes, std::size_t elemen
         it.numbers[0] = shared_static;
         to_scheduler();
     }
-    return place_shared(slot, name, bytes, element);
+    return place_shared(slot, name, bytes, element, alignment % 64);
 }
 
 void* dynamic_shared(Slot& slot, const char* name, std::size_t element) {
-    return slot.block == block_serial ? slot.begin : place_shared(slot, name, launch_now->shared_bytes, element);
+    return slot.block == block_serial ? slot.begin : place_shared(slot, name, launch_now->shared_bytes, element, 0);
 }
 
 int run(const Launch& launch, void (*kernel)(void**)) {

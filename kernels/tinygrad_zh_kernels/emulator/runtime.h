@@ -41,7 +41,7 @@ struct Slot {
     void* begin = nullptr;
     std::uint32_t block = 0;
 };
-void* shared(Slot& slot, const char* name, std::size_t bytes, std::size_t element);
+void* shared(Slot& slot, const char* name, std::size_t bytes, std::size_t element, std::size_t alignment);
 void* dynamic_shared(Slot& slot, const char* name, std::size_t element);
 
 // One array that the launch may touch. Python fills it in; overlapping arrays are one.

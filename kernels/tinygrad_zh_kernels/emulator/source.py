@@ -19,8 +19,8 @@ _KERNEL = re.compile(
     rf"__global__\s+(?:{_BOUNDS.format('before')})?void\s+(?:{_BOUNDS.format('after')})?(?P<name>\w+)\s*"
     r"\((?P<parameters>[^)]*)\)"
 )
-_SHARED = re.compile(r"(?P<extern>\bextern\s+)?__shared__\s+(?P<rest>[^;]*);")
-_ALIGNMENT = re.compile(r"(?:__align__|alignas)\s*\([^)]*\)\s*")
+_ALIGNMENT = re.compile(r"(?:__align__|alignas)\s*\(([^()]*(?:\([^()]*\)[^()]*)*)\)\s*")
+_SHARED = re.compile(rf"(?:{_ALIGNMENT.pattern})?(?P<extern>\bextern\s+)?__shared__\s+(?P<rest>[^;]*);")
 _DECLARED = re.compile(r"(?P<name>\w+)\s*(?P<sizes>(?:\[[^\]]*\]\s*)*)$")
 
 
@@ -97,6 +97,8 @@ def _declarations(match: re.Match[str]) -> str:
     if first is None:
         return match[0]
     kind = " ".join(declarators[0][: first.start()].split())
+    aligned = _ALIGNMENT.search(match[0])
+    alignment = aligned[1] if aligned else f"alignof({kind})"
     code = []
     for declarator in declarators:
         declared = _DECLARED.search(declarator)
@@ -107,7 +109,7 @@ def _declarations(match: re.Match[str]) -> str:
         if match["extern"]:
             code.append(f'{kind}* {name} = ({kind}*)emulator::dynamic_shared({name}_slot, "{name}", sizeof({kind}));')
         else:
-            place = f'emulator::shared({name}_slot, "{name}", sizeof({kind}{sizes}), sizeof({kind}))'
+            place = f'emulator::shared({name}_slot, "{name}", sizeof({kind}{sizes}), sizeof({kind}), {alignment})'
             code.append(f"{kind} (&{name}){sizes} = *({kind} (*){sizes}){place};")
     return " ".join(code)
 

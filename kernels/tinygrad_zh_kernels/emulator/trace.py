@@ -86,7 +86,7 @@ _DECLARATION = re.compile(r"(?:(?:const|volatile|unsigned|signed|long)\s+)*\w+(?
 _ASSIGNMENT = re.compile(r"(?P<to>[^=()]*?(?:\([^()=]*\)[^=()]*?)*?)\s*(?:<<|>>|[-+*/%&|^])?=(?!=)")
 _COUNTING = re.compile(r"(?:\+\+|--)?\s*(?P<to>[\w.\[\]]+)\s*(?:\+\+|--)?;$")
 _ONE_LINER = re.compile(r"^__device__[^\n]*\{ *\Z", re.MULTILINE)
-_NOT_TRACED = re.compile(r"(?:__shared__|extern|typedef|using|static|struct|static_assert|case|default)\b")
+_NOT_TRACED = re.compile(r".*__shared__|(?:extern|typedef|using|static|struct|static_assert|case|default)\b")
 
 
 def _instrumented(statement: Statement, text: str, code: str, number: int) -> str | None:
