@@ -24,7 +24,7 @@ FLOATS = ("float32", "float64")
 
 
 class Arguments(NamedTuple):
-    """One call: the formula's positional arguments, and its keywords."""
+    """One call: the formula's positional arguments, arrays and shapes (tuples), and its keywords."""
 
     arrays: tuple[Any, ...]
     keywords: Mapping[str, Any] = {}
@@ -59,26 +59,27 @@ class Body:
         return frozenset(map(np.dtype, self.dtypes))
 
     def accepts(self, *arrays: Any, **keywords: Any) -> bool:
-        """Whether this body covers these arguments: arrays, all floats of one dtype that it knows."""
+        """Whether this body covers these arguments: arrays and shapes, all floats of one dtype that it knows."""
         first = None
         for x in arrays:
             dtype = getattr(x, "dtype", None)
             if dtype is None:
-                return False
-            if dtype.kind == "f" and x.ndim and dtype is not first:
+                if type(x) is not tuple:
+                    return False
+            elif dtype.kind == "f" and x.ndim and dtype is not first:
                 if first is None:
                     first = dtype
                 if dtype != first or dtype not in self._dtypes:
                     return False
-        return self.covers is None or self.covers(*arrays, **keywords)
+        return first is not None and (self.covers is None or self.covers(*arrays, **keywords))
 
     def run(self, launch: Any, arguments: Arguments) -> Any:
         """The body's result; `launch` is for bodies on CUDA, None for the others."""
         arrays, keywords = arguments
         if not self.strided:
             for x in arrays:
-                if not x.flags.c_contiguous:
-                    arrays = tuple([x if x.flags.c_contiguous else x.copy() for x in arrays])
+                if type(x) is not tuple and not x.flags.c_contiguous:
+                    arrays = tuple([_contiguous(x) for x in arrays])
                     break
         if self.device == "cpu":
             return self.function(*arrays, **keywords)
@@ -86,6 +87,10 @@ class Body:
 
     def __str__(self) -> str:
         return f"{self.kernel.name} {self.name}"
+
+
+def _contiguous(x: Any) -> Any:
+    return x if type(x) is tuple or x.flags.c_contiguous else x.copy()
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,7 +38,7 @@ def test_a_kernel_replaces_a_function_of_the_engine(kernel: Kernel) -> None:
     rng = np.random.default_rng(0)
     for size in kernel.sizes[:1]:
         arguments = kernel.arguments(rng, np.dtype(np.float32), size)
-        assert kernel.flops(arguments) > 0
+        assert kernel.flops(arguments) >= 0
         assert kernel.least_bytes(arguments, ()) > 0
     assert list(kernel.sizes) == sorted(kernel.sizes, key=np.prod) and len(kernel.sizes) >= 2, "small to large"
 

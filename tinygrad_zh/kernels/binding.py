@@ -88,7 +88,7 @@ def _first_that_covers(bodies: list[Body], otherwise: Callable[..., Any]) -> Cal
     def run(*arrays: Any, **keywords: Any) -> Any:
         device, launch = "cpu", None
         for x in arrays:
-            if not isinstance(x, np.ndarray):
+            if not isinstance(x, (np.ndarray, tuple)):
                 device = "cuda"
         for body in bodies:
             if body.device == device and body.accepts(*arrays, **keywords):

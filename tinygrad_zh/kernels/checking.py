@@ -67,7 +67,7 @@ def check_call(body: Body, name: str, make: Make, dtype: np.dtype[Any], launch: 
     expected = _tuple(_formula(body.kernel, Arguments(tuple(map(_as_float64, exact.arrays)), exact.keywords)))
     kinds = _tuple(_formula(body.kernel, plain))
     error, problem = _compare(results, expected, kinds, body.kernel.tolerated(dtype))
-    if any(x.tobytes() != old.tobytes() for x, old in zip(mine.arrays, before, strict=True)):
+    if any(np.asarray(x).tobytes() != old.tobytes() for x, old in zip(mine.arrays, before, strict=True)):
         problem = "it writes into its arguments"
     return Checked(body, dtype.name, name, error, problem)
 
@@ -75,7 +75,8 @@ def check_call(body: Body, name: str, make: Make, dtype: np.dtype[Any], launch: 
 def _run(body: Body, arguments: Arguments, launch: Any) -> Any:
     if launch is None or not hasattr(launch, "array"):
         return body.run(launch, arguments)
-    results = body.run(launch, Arguments(tuple(map(launch.array, arguments.arrays)), arguments.keywords))
+    arrays = tuple([x if isinstance(x, tuple) else launch.array(x) for x in arguments.arrays])
+    results = body.run(launch, Arguments(arrays, arguments.keywords))
     return tuple(r if r is None else r.get() for r in _tuple(results))
 
 
@@ -85,7 +86,7 @@ def _formula(kernel: Kernel, arguments: Arguments) -> Any:
 
 
 def _as_float64(x: Any) -> Any:
-    return x.astype(np.float64) if x.dtype.kind == "f" else x
+    return x.astype(np.float64) if not isinstance(x, tuple) and x.dtype.kind == "f" else x
 
 
 def _tuple(results: Any) -> tuple[Any, ...]:
