@@ -100,6 +100,7 @@ LARGE = [[1000.0, 0.0, -1000.0], [-1000.0, -1000.0, -1000.0], [1e4, 0.0, 1e4]]
 FORWARD_CASES = {
     **of_lengths(lambda rng, dtype, size: one(scores(rng, dtype, size))),
     "large numbers": lambda rng, dtype: one(np.array(LARGE, dtype)),
+    "far from 0": lambda rng, dtype: one(np.array([[10_000, 9992, 9984]], dtype)),
     "−∞ among others": lambda rng, dtype: one(
         np.where(rng.random((4, 300)) < 0.5, -np.inf, scores(rng, dtype, (4, 300))).astype(dtype)),
     "a row of −∞": lambda rng, dtype: one(spoiled(scores(rng, dtype, (3, 70)), *70 * [-np.inf])),

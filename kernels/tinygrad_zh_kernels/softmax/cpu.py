@@ -12,7 +12,7 @@ from numba import njit, prange
 
 from tinygrad_zh_kernels import buffers, softmax
 from tinygrad_zh_kernels.softmax import covers, table
-from tinygrad_zh_kernels.vector_math import exp, kernel, maximum, use_widest_vectors
+from tinygrad_zh_kernels.vector_math import SAFE, exp, kernel, maximum, use_widest_vectors
 
 FEW = 50_000
 """Numbers below which a second thread costs more than it helps."""
@@ -95,7 +95,7 @@ def _forward_long(y, x, first, last):
     use_widest_vectors()
     columns = x.shape[1]
     for i in range(first, last):
-        m = _max(x[i])
+        m = row_max(x[i])
         s = x.dtype.type(0)
         for j in range(columns):
             e = exp(x[i, j] - m)
@@ -114,7 +114,7 @@ def _forward_short(y, x, first, last):
     for start in range(first, last, together):
         some = y[start : min(start + together, last)]
         for i in range(len(some)):
-            m = _max(x[start + i])
+            m = row_max(x[start + i])
             for j in range(columns):
                 some[i, j] = x[start + i, j] - m
         flat = some.reshape(some.size)
@@ -130,7 +130,8 @@ def _forward_short(y, x, first, last):
 
 
 @kernel(forceinline=True)
-def _max(row):
+def row_max(row):
+    """The largest of a row, nan if one is nan."""
     m = row[0]
     for j in range(row.size):
         m = maximum(m, row[j])
@@ -189,13 +190,18 @@ def _log_forward(y, x, first, last):
     use_widest_vectors()
     columns = x.shape[1]
     for i in range(first, last):
-        m = _max(x[i])
+        m = row_max(x[i])
         s = x.dtype.type(0)
         for j in range(columns):
             s += exp(x[i, j] - m)
-        log_s = x.dtype.type(math.log(s))
-        for j in range(columns):
-            y[i, j] = x[i, j] - m - log_s
+        _subtract(y[i], x[i], m, x.dtype.type(math.log(s)))
+
+
+@kernel(fastmath=SAFE)  # the order counts: x − m is exact, m + ln s is not
+def _subtract(y, x, m, log_s):
+    use_widest_vectors()
+    for j in range(x.size):
+        y[j] = x[j] - m - log_s
 
 
 @softmax.log_backward.body("numba", device="cpu", covers=covers)
