@@ -55,8 +55,10 @@ def cpu() -> Place:
 @cache
 def cuda() -> Place:
     """A GPU. Raises RuntimeError where there is none."""
+    from tinygrad_zh.device import stream
     from tinygrad_zh_kernels.gpu import launcher
 
+    stream()  # everything runs on the engine's, which can be captured
     launch = launcher()
     import cupy
 

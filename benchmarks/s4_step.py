@@ -59,7 +59,25 @@ def engine(model: tz.nn.Module) -> Step:
 
 
 def pytorch(model: tz.nn.Module) -> Step:
-    """The same network of PyTorch's own layers, with the engine's weights."""
+    """The same step in PyTorch."""
+    import torch
+
+    network, forward = torch_network(model)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+
+    def step(batch: Batch) -> float:
+        tokens, labels = torch.from_numpy(batch[0]), torch.from_numpy(batch[1])
+        optimizer.zero_grad()
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(forward(tokens), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def torch_network(model: tz.nn.Module) -> tuple[Any, Callable[[Any], Any]]:
+    """The same network of PyTorch's own layers, with the engine's weights; and its logits, a function of tokens."""
     import torch
 
     embedding = torch.nn.Embedding(reviews.VOCABULARY, reviews.WIDTH)
@@ -68,23 +86,17 @@ def pytorch(model: tz.nn.Module) -> Step:
     encoder = torch.nn.TransformerEncoder(layer, reviews.DEPTH, torch.nn.LayerNorm(reviews.WIDTH),
                                           enable_nested_tensor=False)
     output = torch.nn.Linear(reviews.WIDTH, 1)
-    position = torch.from_numpy(tz.nn.sinusoidal(LENGTH, reviews.WIDTH).astype(np.float32))
     network = torch.nn.ModuleDict({"embedding": embedding, "encoder": encoder, "output": output})
     network.load_state_dict({name: torch.from_numpy(array) for name, array in in_pytorch(model).items()})
-    optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    position = torch.from_numpy(tz.nn.sinusoidal(LENGTH, reviews.WIDTH).astype(np.float32))
+    network.register_buffer("position", position, persistent=False)
 
-    def step(batch: Batch) -> float:
-        tokens, labels = torch.from_numpy(batch[0]), torch.from_numpy(batch[1])
+    def forward(tokens: Any) -> Any:
         kept = (tokens != 0).unsqueeze(-1)
-        optimizer.zero_grad()
-        x = encoder(embedding(tokens) + position, src_key_padding_mask=~kept[..., 0])
-        z = output((x * kept).sum(1) / kept.sum(1))
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(z, labels)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
+        x = encoder(embedding(tokens) + network.position, src_key_padding_mask=~kept[..., 0])
+        return output((x * kept).sum(1) / kept.sum(1))
 
-    return step
+    return network, forward
 
 
 def in_pytorch(model: tz.nn.Module) -> dict[str, np.ndarray[Any, Any]]:

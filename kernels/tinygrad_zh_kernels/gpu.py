@@ -11,6 +11,7 @@ import numpy as np
 
 from tinygrad_zh_kernels.launcher import COMMON, Dim, prelude
 
+
 @cache
 def launcher() -> GpuLauncher:
     """The GPU's launcher, one for all. Raises RuntimeError in one sentence where there is no CuPy or no GPU."""
@@ -41,6 +42,10 @@ class GpuLauncher:
     def multiprocessors(self) -> int:
         """How many blocks truly run at once; for kernels that stay and loop."""
         return int(self.cupy.cuda.Device().attributes["MultiProcessorCount"])
+
+    def array(self, x: Any) -> Any:
+        """A NumPy array's values on the GPU; anything else as it is."""
+        return self.cupy.asarray(x) if isinstance(x, np.ndarray) else x
 
     def empty(self, shape: Dim, dtype: Any) -> Any:
         """An array on the GPU, not initialised."""
