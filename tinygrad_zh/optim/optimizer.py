@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinygrad_zh.core import Tensor
+from tinygrad_zh.core.mode import MODE
 from tinygrad_zh.core.state import check_state
 from tinygrad_zh.core.tensor import leaf, relocate
 from tinygrad_zh.ops import update as rules
 from tinygrad_zh.optim.settings import fraction, not_negative
+
+if TYPE_CHECKING:
+    from tinygrad_zh.optim.flat import Groups
 
 
 class Optimizer:
@@ -24,6 +28,8 @@ class Optimizer:
     Raises ValueError for no parameters, one given twice or a negative setting, TypeError for what is no leaf
     with a gradient.
     """
+
+    groups: Groups | None = None  # set by `flattened`
 
     def __init__(self, parameters: Iterable[Tensor], lr: float, *, weight_decay: float = 0.0,
                  l1: float = 0.0) -> None:
@@ -41,7 +47,7 @@ class Optimizer:
         for state in self.state:
             for name, t in state.items():
                 t.name = name
-        self._rates = self._new_rates()
+        self._rates = {(p.device, p.dtype): leaf(np.zeros_like(p.array, shape=()), name="η") for p in self.parameters}
         self.lr = lr
 
     @property
@@ -57,18 +63,26 @@ class Optimizer:
 
     def step(self) -> None:
         """One update of every parameter that has a gradient. 中文：更新一步。"""
+        if self.groups is not None and MODE.get().tape is None:
+            for part, value in self.groups.updates():
+                part.take(value.array)
+            return
         new: list[tuple[Tensor, Tensor]] = []
         for p, state in zip(self.parameters, self.state, strict=True):
             if p.grad is not None:
-                results = self.update(p, self._penalised(p), state, self._rates[p.device, p.dtype])
-                results = results if isinstance(results, tuple) else (results,)
-                new += zip((p, *state.values()), results, strict=True)
+                new += zip((p, *state.values()), self.updated(p, state), strict=True)
         for old, value in new:
+            old.assign(value)
+
+    def updated(self, p: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, ...]:
+        """The new parameter and its new state, from its gradient; nothing is changed."""
+        results = self.update(p, self._penalised(p), state, self._rates[p.device, p.dtype])
+        results = results if isinstance(results, tuple) else (results,)
+        for old, value in zip((p, *state.values()), results, strict=True):
             if value.shape != old.shape:
                 raise ValueError(f"{type(self).__name__}.update gave shape {value.shape} for what has shape "
                                  f"{old.shape}; nothing was changed")
-        for old, value in new:
-            old.assign(value)
+        return results
 
     def begin(self, p: Tensor) -> dict[str, Tensor]:
         """What is kept for a parameter from step to step, as it is before the first. 中文：初始状态。"""
@@ -86,18 +100,14 @@ class Optimizer:
             g = rules.L1Penalty(g, p, decay=self.l1)
         return g
 
-    def _new_rates(self) -> dict[tuple[str, np.dtype[Any]], Tensor]:
-        """η as a 0-d array for every device and dtype of the parameters: data, which a replayed step sees change."""
-        return {(p.device, p.dtype): leaf(np.zeros_like(p.array, shape=()), name="η") for p in self.parameters}
-
     def to(self, device: str) -> Optimizer:
         """Move the parameters, and what is kept for them, to a device; returns the optimizer. 中文：移动到设备。
 
         All or nothing, as Module.to.
         """
-        relocate([*self.parameters, *(t for state in self.state for t in state.values())], device)
-        self._rates = self._new_rates()
-        self.lr = self._lr
+        rates = {dtype: rate for (_, dtype), rate in self._rates.items()}
+        relocate([*self.parameters, *(t for state in self.state for t in state.values()), *rates.values()], device)
+        self._rates = {(rate.device, dtype): rate for dtype, rate in rates.items()}
         return self
 
     def zero_grad(self) -> None:
