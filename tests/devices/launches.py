@@ -73,7 +73,7 @@ def of_a_step(gpu: Any, name: str) -> dict[str, int]:
 
 
 def of_fit(gpu: Any) -> dict[str, int]:
-    """The counts of four steps of S3 in `fit`, which looks at the loss and at the gradients, all together, twice a step."""
+    """The counts of four steps of S3 in `fit`, which looks at the loss, and at all gradients together, in each."""
     x, y = digits(np.random.default_rng(0))
     model = s3.network().to("cuda")
     optimizer = tz.optim.Adam(model.parameters())

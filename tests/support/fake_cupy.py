@@ -53,6 +53,7 @@ METHODS = {
     "swapaxes": "axis1 axis2", "squeeze": "axis", "ravel": "order", "view": "dtype type", "repeat": "repeats axis",
 }  # fmt: skip
 NOT_NOW = "cudaErrorStreamCaptureUnsupported: operation not permitted when stream is capturing"
+MOST_JOINED = 8  # arrays; more are joined by one kernel, which reads their addresses from a table: an upload
 BLOCK = 512  # bytes: CuPy's pool hands out multiples of this
 
 
@@ -186,6 +187,8 @@ class Gpu:
     def launch(self, name: str, function: Callable[..., Any], arguments: Any, keywords: Any) -> Any:
         """Run a function of NumPy's on the memory of the arrays among its arguments."""
         self.calls.append((name, arguments, keywords))
+        if name in ("concatenate", "stack") and len(arguments[0]) > MOST_JOINED:
+            self.upload(np.zeros(len(arguments[0])))
         bare, named = tuple(map(bared, arguments)), {key: bared(value) for key, value in keywords.items()}
         with quietly():
             result = function(*bare, **named)
@@ -357,7 +360,7 @@ class FakeArray(np.lib.mixins.NDArrayOperatorsMixin):
                 raise NotImplementedError(f"`{ufunc.__name__}.at` is not supported yet")
             self.gpu.calls.append((f"{ufunc.__name__}.at", inputs, keywords))
             self._looks_for_true(index)
-            self.gpu.write("at", target, ufunc.at, target, wrapped_index(index, target.shape), *values)
+            self.gpu.write("at", target, _at, ufunc, target, index, *values)
             return None
         if method != "__call__":
             raise TypeError(f"the stand-in has no {ufunc.__name__}.{method}")
@@ -383,7 +386,6 @@ class FakeArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __getitem__(self, index: Any) -> FakeArray:
         found = bared(index)
         self._looks_for_true(found)
-        found = wrapped_index(found, self.shape)
         taken: FakeArray = self.gpu.launch("getitem", _taken, (self, Plain(found)), {})
         return taken
 
@@ -391,7 +393,7 @@ class FakeArray(np.lib.mixins.NDArrayOperatorsMixin):
         found = bared(index)
         self._looks_for_true(found)
         self.gpu.calls.append(("setitem", (self, index, value), {}))
-        self.gpu.write("setitem", self.host, _put, self.host, wrapped_index(found, self.shape), bared(value))
+        self.gpu.write("setitem", self.host, _put, self.host, found, bared(value))
 
     def _looks_for_true(self, index: Any) -> None:
         """A boolean index has as many elements as it is true for: the host must know."""
@@ -425,14 +427,18 @@ class Plain:
 
 def _taken(x: np.ndarray, index: Plain) -> Any:
     """x[i]; one element is a view too, as it is in CuPy."""
-    taken = x[index.value]
+    taken = x[wrapped_index(index.value, x.shape)]
     parts = index.value if isinstance(index.value, tuple) else (index.value,)
     one = isinstance(taken, np.generic) and all(isinstance(i, (int, np.integer)) for i in parts)
     return x[(*parts, ...)] if one else taken
 
 
 def _put(target: np.ndarray, index: Any, value: Any) -> None:
-    target[index] = value
+    target[wrapped_index(index, target.shape)] = value
+
+
+def _at(ufunc: np.ufunc, target: np.ndarray, index: Any, *values: Any) -> None:
+    ufunc.at(target, wrapped_index(index, target.shape), *values)
 
 
 def _method(name: str, known: str) -> Callable[..., Any]:

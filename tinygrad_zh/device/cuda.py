@@ -28,9 +28,15 @@ def library() -> Any:
         raise RuntimeError('device "cuda" needs CuPy: pip install "tinygrad-zh[gpu]"') from None
     except ImportError as error:
         raise RuntimeError(f'device "cuda" cannot be used: CuPy does not load ({error})') from None
+    _check(cupy)
+    return cupy
+
+
+@cache
+def _check(cupy: Any) -> None:
+    """Raises RuntimeError if CuPy cannot compute. Not getDeviceCount, which raises without a driver."""
     if not cupy.is_available():
         raise RuntimeError(f'device "cuda" cannot be used: {_why(cupy)}; tinygrad-zh doctor says more')
-    return cupy
 
 
 def _why(cupy: Any) -> str:

@@ -40,6 +40,15 @@ def remember(moved: Any, array: Any) -> None:
         Extent(moved, known.low, known.high)
 
 
+def renew(buffer: Any, array: Any) -> None:
+    """Note the extent of a buffer that takes new values, and still what it was checked against."""
+    old = _KNOWN.pop(id(buffer), None)
+    remember(buffer, array)
+    new = _KNOWN.get(id(buffer))
+    if old is not None and new is not None:
+        new.least, new.most = old.least, old.most
+
+
 def stray(array: Any, least: float, most: float) -> Any:
     """An element outside of [least, most], None if there is none. nan is outside. 中文：越界的元素。"""
     if not array.size:
