@@ -180,8 +180,8 @@ class CudaGraph:
         ours = {id(t) for t in self._leaves}
         for key, (t, _) in leaves.assigned.items():
             if key not in ours:
-                raise RuntimeError(f"this step assigns to a tensor of shape {t.shape} that the step before did not touch; "
-                                   "a CUDA graph repeats one and the same step")
+                raise RuntimeError(f"this step assigns to a tensor of shape {t.shape} that the step before did not "
+                                   "touch; a CUDA graph repeats one and the same step")
 
     def _bring_home(self) -> None:
         """The last launches of the graph: what the leaves have become, into the buffers that it starts from."""
@@ -209,8 +209,8 @@ class CudaGraph:
     def _check_place(self) -> None:
         for t in self._leaves:
             if t.device != self.device:
-                raise RuntimeError(f"the step has a tensor of shape {t.shape} on {t.device}; a step that is replayed on "
-                                   f"{self.device} has all of them there: model.to, optimizer.to")
+                raise RuntimeError(f"the step has a tensor of shape {t.shape} on {t.device}; a step that is replayed "
+                                   f"on {self.device} has all of them there: model.to, optimizer.to")
 
 
 def mapped(function: Callable[[Tensor], Tensor], outputs: Any) -> Any:
@@ -220,8 +220,8 @@ def mapped(function: Callable[[Tensor], Tensor], outputs: Any) -> Any:
     if isinstance(outputs, (tuple, list)):
         return tuple(map(partial(mapped, function), outputs))
     if not isinstance(outputs, Tensor):
-        raise TypeError(f"a step for cuda_graph returns tensors, not {type(outputs).__name__}; leave .item() to whoever "
-                        "wants the number")
+        raise TypeError(f"a step for cuda_graph returns tensors, not {type(outputs).__name__}; leave .item() to "
+                        "whoever wants the number")
     return function(outputs)
 
 

@@ -83,6 +83,6 @@ class Stale(Tensor):
         pass
 
     @property
-    def array(self) -> Any:  # type: ignore[override]
+    def array(self) -> Any:
         raise RuntimeError("the step adds to the gradients of the step before, which a replay would not see; let it "
                            "begin with optimizer.zero_grad()")
