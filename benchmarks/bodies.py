@@ -27,19 +27,19 @@ def sizes(kernel: Kernel, quick: bool) -> tuple[Size, ...]:
 
 
 def measure(kernel: Kernel, size: Size, dtype: Any, place: Place, *, seconds: float = 0.3, transfers: bool = False,
-            facts: dict[str, Any] | None = None) -> list[Row]:
+            only: Sequence[str] = (), facts: dict[str, Any] | None = None) -> list[Row]:
     """A row a way, the formula's first. transfers: from the host to the device and back is in the time.
 
-    facts: what else tells these rows from others, as {"threads": 2}.
+    only: the ways that are wanted; all by default. facts: what else tells these rows from others, as {"threads": 2}.
     """
     given = kernel.arguments(np.random.default_rng(0), np.dtype(dtype), size)
     copies = place.copies(given)
     calls = ways(kernel, copies, place.device, place.launch, place.formula)
     result = calls[place.formula]()
     cost = timing.cost(kernel, given, result)
+    calls = {name: call for name, call in calls.items() if not only or name in only}
     if transfers:
-        moving = {name: ways(kernel, [copies[0]], place.device, place.launch, place.formula)[name] for name in calls}
-        calls = {name: _with_transfers(call, given, place) for name, call in moving.items()}
+        calls = {name: _with_transfers(call, given, place) for name, call in calls.items()}
     clock = timing.wall_clock if transfers else place.clock
     of = {"kernel": kernel.name, "size": list(size), "dtype": np.dtype(dtype).name, "device": place.name,
           **(facts or {}), **({"transfers": "with transfers"} if transfers else {})}

@@ -12,7 +12,7 @@ from tinygrad_zh_kernels import Kernel
 
 KERNELS = ("softmax.forward", "activation.tanh_forward", "layer_norm.forward", "matmul.forward", "attention.forward",
            "adam.forward")
-GPU_BODY = "cuda-c"
+CPU_BODIES, GPU_BODY = ("numpy", "numba"), "cuda-c"
 SIZES: dict[int, tuple[tuple[int, ...], ...]] = {
     1: tuple((4**i,) for i in range(3, 13)),
     2: tuple((2**i, 4 * 2**i) for i in range(2, 11)),
@@ -39,9 +39,7 @@ def run(work: Work) -> dict[str, Any]:
 
 
 def _rows(kernel: Kernel, size: tuple[int, ...], work: Work) -> list[Row]:
-    options: dict[str, Any] = {"seconds": work.seconds}
-    on_cpu = [row for row in measure(kernel, size, "float32", cpu(), **options) if row.of["body"] in ("numpy", "numba")]
-    on_gpu = [row for transfers in (False, True)
-              for row in measure(kernel, size, "float32", work.place, transfers=transfers, **options)
-              if row.of["body"] == GPU_BODY]
+    on_cpu = measure(kernel, size, "float32", cpu(), seconds=work.seconds, only=CPU_BODIES)
+    on_gpu = [row for transfers in (False, True) for row in measure(
+        kernel, size, "float32", work.place, seconds=work.seconds, transfers=transfers, only=(GPU_BODY,))]
     return [Row({"crossing": True, **row.of}, row.seconds, row.figures) for row in on_cpu + on_gpu]

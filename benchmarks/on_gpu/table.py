@@ -23,7 +23,7 @@ def run(work: Work) -> dict[str, Any]:
         try:
             rows = _measure(kernel, size, dtype, work, problems)
         except Exception as error:
-            problems[f"{kernel} {size} {dtype}"] = f"{type(error).__name__}: {error}"
+            problems[f"{kernel} {size} {dtype}"] = _shortly(error)
             work.place.synchronize()  # raises again where the device is lost
             continue
         work.rows += rows
@@ -53,14 +53,31 @@ def _measure(kernel: Kernel, size: Size, dtype: str, work: Work, problems: dict[
     copies = place.copies(given)
     calls = ways(kernel, copies, place.device, place.launch, place.formula)
     exact = calls[place.formula]()
+    calls = _running(f"{kernel} {size} {dtype}", calls, problems)
     with torch_ways.same_stream(place):
-        if torch_ways.known(kernel):
+        if torch_ways.known(kernel, place):
             calls |= _agreeing(kernel, size, copies, dtype, place.get(exact)[0], work, problems)
         cost = timing.cost(kernel, given, exact)
         took = timing.interleaved(calls, seconds=work.seconds, clock=place.clock)
     return [Row({"kernel": kernel.name, "body": name, "size": list(size), "dtype": dtype}, each.seconds,
                 {"low": each.low, "high": each.high, "rounds": each.rounds, "bytes": cost.bytes, "flops": cost.flops})
             for name, each in took.items()]
+
+
+def _running(what: str, calls: dict[str, timing.Call], problems: dict[str, str]) -> dict[str, timing.Call]:
+    """The ways that can be run; a body that cannot does not end the others."""
+    found = {}
+    for name, call in calls.items():
+        try:
+            call()
+            found[name] = call
+        except Exception as error:
+            problems[f"{what} {name}"] = _shortly(error)
+    return found
+
+
+def _shortly(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
 
 
 def _agreeing(kernel: Kernel, size: Size, copies: list[Arguments], dtype: str, exact: Any, work: Work,
@@ -76,5 +93,5 @@ def _agreeing(kernel: Kernel, size: Size, copies: list[Arguments], dtype: str, e
             np.testing.assert_allclose(first, exact.astype(np.float32), atol=CLOSE[dtype] * scale, rtol=0)
             found[name] = call
         except Exception as error:  # not this kernel's function, or what PyTorch cannot do here
-            problems[f"{kernel} {size} {dtype} {name}"] = " ".join(str(error).split())[:300]
+            problems[f"{kernel} {size} {dtype} {name}"] = _shortly(error)
     return found

@@ -45,9 +45,18 @@ def functions() -> dict[str, Callable[..., Any]]:
     }
 
 
-def known(kernel: Kernel) -> bool:
-    """Whether PyTorch is here and has this kernel's function."""
-    return find_spec("torch") is not None and kernel.name in functions()
+def usable(place: Place) -> bool:
+    """Whether PyTorch is here, and runs there."""
+    if find_spec("torch") is None:
+        return False
+    import torch
+
+    return place.name != "cuda" or bool(torch.cuda.is_available())
+
+
+def known(kernel: Kernel, place: Place) -> bool:
+    """Whether PyTorch can be asked for this kernel's function."""
+    return usable(place) and kernel.name in functions()
 
 
 def calls(kernel: Kernel, copies: Sequence[Arguments], compiled: bool) -> dict[str, Call]:
@@ -73,7 +82,7 @@ def tensor(x: Any) -> Any:
 @contextmanager
 def same_stream(place: Place) -> Any:
     """PyTorch's work is queued where ours is, so that the same events time it."""
-    if place.name != "cuda" or find_spec("torch") is None:
+    if place.name != "cuda" or not usable(place):
         yield
         return
     import torch

@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from importlib.util import find_spec
 from typing import Any, NamedTuple
 
 import numpy as np
 
 import tinygrad_zh as tz
 from benchmarks import s4_step
+from benchmarks.on_gpu.torch_ways import usable
 from benchmarks.on_gpu.work import Work
 from tinygrad_zh import functional as F
 from tinygrad_zh.bench import Row
 from tinygrad_zh.documents import s3
 from tinygrad_zh.documents.s4 import reviews
+from tinygrad_zh.program.cuda_graph import EAGER, cuda_graph
 from tinygrad_zh_kernels import units
 from tinygrad_zh_kernels.timing import interleaved
 
-WARM = 3  # steps before a capture: kernels compiled, BLAS warmed, state there
+WARM = 3  # PyTorch's steps before its capture
 CLOSE = 2e-3  # of the first losses
 
 Step = Callable[[], Any]
@@ -86,7 +87,7 @@ def _steps(task: Task, work: Work, problems: dict[str, str]) -> dict[str, Step]:
     makers: dict[str, Callable[[], Step]] = {"ours": lambda: ours(task, model, batch, work)}
     if work.place.name == "cuda":
         makers["ours, graph"] = lambda: ours_replayed(task, model, batch, work)
-    if find_spec("torch"):
+    if usable(work.place):
         makers["PyTorch"] = lambda: torch_eager(task, model, batch, work)
         if work.place.name == "cuda":
             makers["PyTorch, graph"] = lambda: torch_graphed(task, model, batch, work)
@@ -124,8 +125,8 @@ def ours(task: Task, start: tz.nn.Module, batch: Batch, work: Work) -> Step:
 def ours_replayed(task: Task, start: tz.nn.Module, batch: Batch, work: Work) -> Step:
     """The step recorded once as a CUDA graph; every call replays it."""
     step, (x, y) = _step_and_batch(task, start, batch, work)
-    replayed = tz.cuda_graph(step)
-    for _ in range(WARM + 1):
+    replayed = cuda_graph(step)
+    for _ in range(EAGER + 1):
         replayed(x, y)
     return lambda: replayed(x, y)
 

@@ -11,12 +11,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import tinygrad_zh as tz
 import tinygrad_zh_kernels as library
 from benchmarks import gpu, gpu_page, places
-from benchmarks.on_gpu import correctness, environment, launches, sanitizer, training
+from benchmarks.on_gpu import correctness, crossing, environment, launches, sanitizer, table, training
 from benchmarks.on_gpu.work import Work
 from tests.support import fake_cupy
+from tinygrad_zh.nn import position
 from tinygrad_zh_kernels import Arguments, timing
+from tinygrad_zh_kernels import gpu as gpu_launcher
 
 needs_emulator = pytest.mark.skipif(not shutil.which("g++"), reason="g++ is not installed")
 
@@ -38,11 +41,13 @@ def cupy(monkeypatch):
     module.RawKernel = lambda code, name: module.RawModule(code=code).get_function(name)
     module.add, module.ones, module.matmul, module.copyto = np.add, None, np.matmul, np.copyto
     monkeypatch.setitem(sys.modules, "cupy", module)
+    monkeypatch.setitem(sys.modules, "cupyx", fake_cupy.cupyx())
     monkeypatch.setattr(timing, "BLOCKER", 1 << 10)
-    for cache in (places.cuda, __import__("tinygrad_zh_kernels.gpu").gpu.launcher):
+    caches = (places.cuda, gpu_launcher.launcher, position._placed)
+    for cache in caches:
         cache.cache_clear()
     yield module
-    for cache in (places.cuda, __import__("tinygrad_zh_kernels.gpu").gpu.launcher):
+    for cache in caches:
         cache.cache_clear()
 
 
@@ -202,6 +207,34 @@ def test_a_sanitizer_that_takes_too_long_is_stopped(work, monkeypatch):
     monkeypatch.setattr(subprocess, "run", slow)
     found = sanitizer.run(work(SimpleNamespace(name="cuda")))
     assert found["racecheck"]["summary"] == "stopped after 20 s" and found["racecheck"]["bodies"] == 1
+
+
+def test_every_way_is_timed_by_the_gpu_s_events(cupy, work):
+    section = work(places.cuda())
+    assert not any("numba" not in what for what in table.run(section)["problems"])  # Numba needs a driver
+    bodies = {row.of["body"] for row in section.rows}
+    assert {"cupy", "cuda-c"} <= bodies and not {"numpy", "numba"} & bodies
+    assert all(row.figures["bytes"] and row.seconds > 0 for row in section.rows)
+    assert cupy.gpu.counts["wait for an event"] > 0
+
+
+def test_the_cpu_and_the_gpu_race_without_and_with_the_transfers(cupy, work):
+    section = work(places.cuda())
+    assert crossing.run(section)["problems"] == {}
+    found = {(row.of["device"], row.of["body"], "transfers" in row.of) for row in section.rows}
+    assert {("cpu", "numpy", False), ("cuda", "cuda-c", False), ("cuda", "cuda-c", True)} <= found
+    assert cupy.gpu.counts["to device"] > 10
+
+
+def test_our_step_is_measured_eager_and_replayed(cupy, work, monkeypatch):
+    monkeypatch.setattr(training, "_kernels", lambda work: tz.use_kernels("formulas"))  # no kernel computes here
+    section = work(places.cuda())
+    found = training.run(section)
+    assert [why for name, why in found["problems"].items() if name.startswith("S3 ours")] == []
+    assert {row.of["step"] for row in section.rows} >= {"ours", "ours, graph"}
+    first, fifth = (found["losses"]["S3"][way] for way in ("ours", "ours, graph"))
+    assert 0 < fifth < first  # four steps were taken until the graph was there
+    assert cupy.gpu.counts["graph launch"] > 1
 
 
 @pytest.mark.slow
