@@ -32,7 +32,9 @@ class Site(NamedTuple):
         """The variable that the result of this instruction, a call, is put into."""
         following = (i for i in dis.get_instructions(self.code) if i.offset > self.instruction)
         step = next((i for i in following if i.opname not in ("CACHE", "NOP")), None)
-        return str(step.argval) if step and step.opname in ("STORE_FAST", "STORE_DEREF") else None
+        if step is None or not step.opname.startswith(("STORE_FAST", "STORE_DEREF")):
+            return None
+        return str(step.argval[0] if isinstance(step.argval, tuple) else step.argval)  # a tuple: two steps in one
 
     def __str__(self) -> str:
         path = Path(self.code.co_filename)

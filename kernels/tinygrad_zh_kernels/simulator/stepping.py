@@ -41,8 +41,9 @@ class Steps:
 
     def off(self) -> None:
         """From here on it is another one, or nobody."""
-        sys.settrace(self._before)
-        self._now.watched = False
+        if self._now.watched:
+            sys.settrace(self._before)
+            self._now.watched = False
 
     def _called(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
         if frame.f_code not in self._codes:

@@ -42,8 +42,8 @@ def run(kernel: Any, grid: Three, block: Three, values: tuple[Any, ...], shared:
     scheduler.values = arguments(now, values, names)
     try:
         with np.errstate(all="ignore"), without_collection():  # a GPU makes an infinity or a NaN and says nothing
-            for index in scheduler.blocks:
-                scheduler.block(function, index, watch)
+            for number, index in enumerate(scheduler.blocks):
+                scheduler.block(function, number, index, watch)
     except KernelError as error:
         error.steps = scheduler.steps.done
         raise
@@ -108,12 +108,11 @@ class Scheduler:
             self.steps.on()
         return thread.received
 
-    def block(self, function: FunctionType, index: Three, watch: emulator.Thread | None) -> None:
+    def block(self, function: FunctionType, number: int, index: Three, watch: emulator.Thread | None) -> None:
         """Run one block to its end."""
         self.cuda.blockIdx = three(index)
         self.cuda.shared.renew(self.shared)
-        number, context = self.blocks.index(index), copy_context()
-        nothing_seen = (-1,) * WARP
+        context, nothing_seen = copy_context(), (-1,) * WARP
         threads = []
         for i, place in enumerate(self.places):
             name = f"thread {place} of block {index}"
