@@ -103,10 +103,12 @@ def test_a_missing_dependency_is_broken_and_the_status_is_1(installed, capsys):
 def test_a_missing_option_is_a_note_with_its_fix(installed):
     installed()
     notes = {finding.subject: finding for finding in doctor.examine() if finding.status == "note"}
-    assert {"numba", "matplotlib", "font", "jieba", "sklearn", "cupy"} <= notes.keys()
+    assert {"numba", "matplotlib", "font", "jieba", "sklearn", "cupy", "numba_cuda", "greenlet"} <= notes.keys()
     assert 'pip install "tinygrad-zh[text]"' in notes["sklearn"].fix
     assert 'pip install "tinygrad-zh[plot]"' in notes["matplotlib"].fix
     assert 'pip install "tinygrad-zh[gpu]"' in notes["cupy"].fix
+    assert 'pip install "tinygrad-zh[gpu]"' in notes["numba_cuda"].fix
+    assert 'pip install "tinygrad-zh[emulate]"' in notes["greenlet"].fix
     assert notes["font"].found == "cannot be checked without matplotlib"
 
 
@@ -168,11 +170,110 @@ def test_another_blas_is_named(blas):
 
 
 def test_thread_limits_are_shown(monkeypatch):
-    monkeypatch.delenv("OPENBLAS_NUM_THREADS", raising=False)
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     assert doctor._threads().found.endswith("  OMP_NUM_THREADS=1")
     monkeypatch.delattr(doctor.os, "sched_getaffinity", raising=False)
     assert "cores usable" in doctor._threads().found
+
+
+@pytest.mark.parametrize(("layer", "status"), [("omp", "ok"), ("tbb", "ok"), ("workqueue", "note")])
+def test_numba_and_what_runs_its_parallel_loops(monkeypatch, installed, layer, status):
+    installed(numba="0.68.1")
+    monkeypatch.setattr(doctor, "_threading_layer", lambda: (layer, 2))
+    finding = doctor._numba()
+    assert (finding.found, finding.status) == (f"0.68.1, threading layer {layer}, 2 threads", status)
+    assert ("pip install tbb" in (finding.fix or "")) == (layer == "workqueue")
+
+
+def test_numba_itself_says_its_layer_and_its_threads():
+    numba = pytest.importorskip("numba", reason="Numba is not installed")
+    layer, threads = doctor._threading_layer()
+    assert layer in ("omp", "tbb", "workqueue")
+    assert threads == numba.get_num_threads()
+
+
+def test_a_numba_that_does_not_start_is_a_line_and_no_crash(monkeypatch, installed):
+    installed(numba="0.68.1")
+
+    def broken():
+        raise ImportError("Numba needs NumPy 2.3\nor less")
+
+    monkeypatch.setattr(doctor, "_threading_layer", broken)
+    assert doctor._numba()[1:3] == ("Numba needs NumPy 2.3 or less", "note")
+
+
+@pytest.mark.parametrize(("driver", "runtime", "found", "status"), [
+    (0, None, "no NVIDIA driver; kernels on CUDA run in the emulator", "note"),
+    (0, 12090, "no NVIDIA driver; kernels on CUDA run in the emulator", "note"),
+    (13000, None, "the driver knows CUDA up to 13.0", "ok"),
+    (13000, 12090, "the driver knows CUDA up to 13.0, CuPy brings 12.9", "ok"),
+    (12020, 12090, "the driver knows CUDA up to 12.2, CuPy brings 12.9", "ok"),  # minor versions are compatible
+    (12090, 13000, "the driver knows CUDA up to 12.9, CuPy brings 13.0", "note"),
+])
+def test_cuda_of_the_driver_and_of_cupy(monkeypatch, driver, runtime, found, status):
+    monkeypatch.setattr(doctor, "_driver", lambda: driver)
+    monkeypatch.setattr(doctor, "_runtime", lambda: runtime)
+    finding = doctor._cuda()
+    assert (finding.found, finding.status) == (found, status)
+    assert ("a CuPy for CUDA 12" in (finding.fix or "")) == (runtime == 13000)
+
+
+def test_the_driver_is_asked_without_cupy(monkeypatch):
+    class Driver:
+        @staticmethod
+        def cuDriverGetVersion(version):
+            version._obj.value = 13000
+            return 0
+
+    monkeypatch.setattr(doctor.ctypes, "CDLL", lambda name: Driver)
+    assert doctor._driver() == 13000
+
+    def absent(name):
+        raise OSError(name)
+
+    monkeypatch.setattr(doctor.ctypes, "CDLL", absent)
+    assert doctor._driver() == 0
+
+
+def test_a_cupy_that_does_not_load_leaves_the_driver_alone(monkeypatch, installed):
+    installed(cupy="14")
+    monkeypatch.setitem(sys.modules, "cupy", ModuleType("cupy"))
+    assert doctor._runtime() is None
+
+
+def test_nvrtc(monkeypatch):
+    library = pytest.importorskip("tinygrad_zh_kernels.offline.library")
+
+    class NVRTC:
+        @staticmethod
+        def nvrtcVersion(major, minor):
+            major._obj.value, minor._obj.value = 12, 9
+
+    monkeypatch.setattr(library, "library", lambda: NVRTC)
+    assert doctor._nvrtc() == ("nvrtc", "12.9", "ok", None)
+
+    def missing():
+        raise library.MissingCompiler("NVRTC is not installed")
+
+    monkeypatch.setattr(library, "library", missing)
+    assert 'pip install "tinygrad-zh[compile]"' in doctor._nvrtc().fix
+
+
+def test_the_compiler_of_the_emulator(monkeypatch):
+    from tinygrad_zh_kernels.emulator import build
+
+    monkeypatch.setattr(build, "compiler", lambda: sys.executable)
+    assert doctor._compiler() == ("compiler", f"Python {sys.version.split()[0]}  {sys.executable}", "ok", None)
+
+    def missing():
+        raise RuntimeError("g++ is not installed")
+
+    monkeypatch.setattr(build, "compiler", missing)
+    finding = doctor._compiler()
+    assert finding.status == "note"
+    assert "apt-get install g++" in finding.fix
 
 
 def test_no_gpu_is_one_clear_sentence(monkeypatch):

@@ -32,6 +32,6 @@ from tinygrad_zh.stepper import record
 __all__ = [
     "Op", "Tape", "Tensor", "__version__", "backward_steps", "check", "data", "default_generator", "device",
     "functional", "get_default_dtype", "grad", "hessian", "hvp", "is_grad_enabled", "jacobian", "jvp", "load",
-    "manual_seed", "nn", "no_grad", "ops", "optim", "program", "record", "save", "set_default_dtype", "stepper", "tensor",
-    "text", "train", "use_kernels", "vjp",
+    "manual_seed", "nn", "no_grad", "ops", "optim", "program", "record", "save", "set_default_dtype", "stepper",
+    "tensor", "text", "train", "use_kernels", "vjp",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ library is a line of the report and not a crash.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import platform
@@ -58,14 +59,19 @@ def examine() -> Iterator[Finding]:
     yield _threads()
     yield _package("safetensors", needed=True)
     yield _package("tqdm", needed=True)
-    yield _package("numba", needed=False)
+    yield _numba()
     yield _package("matplotlib", needed=False)
     yield _font()
     yield _package("jieba", needed=False)
     yield _package("sklearn", needed=False, distribution="scikit-learn")
     yield _package("mpmath", needed=False)
     yield _gpu()
+    yield _cuda()
     yield _cupy()
+    yield _package("numba_cuda", needed=False, distribution="numba-cuda")
+    yield _nvrtc()
+    yield _compiler()
+    yield _package("greenlet", needed=False)
     yield _cache()
 
 
@@ -124,6 +130,29 @@ def _threads() -> Finding:
     return Finding("threads", text("doctor.cores", usable=usable, cores=os.cpu_count()) + limits)
 
 
+def _numba() -> Finding:
+    version = _version("numba")
+    if version is None:
+        return Finding("numba", text("doctor.absent"), "note", text("doctor.numba.fix"))
+    try:
+        layer, threads = _threading_layer()
+    except Exception as error:  # a Numba that does not fit its llvmlite or NumPy may raise anything
+        return Finding("numba", " ".join(str(error).split()), "note", text("doctor.numba.fix"))
+    found = text("doctor.numba.found", version=version, layer=layer, threads=threads)
+    if layer == "workqueue":
+        return Finding("numba", found, "note", text("doctor.numba.workqueue"))
+    return Finding("numba", found)
+
+
+def _threading_layer() -> tuple[str, int]:
+    """What runs Numba's parallel loops, chosen when its threads are started, and how many there are."""
+    import numba
+    from numba.np.ufunc.parallel import _launch_threads
+
+    _launch_threads()
+    return numba.threading_layer(), numba.get_num_threads()
+
+
 def _font() -> Finding:
     if find_spec("matplotlib") is None:
         return Finding("font", text("doctor.font.unknown"), "note", text("doctor.matplotlib.fix"))
@@ -145,6 +174,44 @@ def _gpu() -> Finding:
     return Finding("gpu", "; ".join(answer.stdout.strip().splitlines()))
 
 
+def _cuda() -> Finding:
+    driver, runtime = _driver(), _runtime()
+    if not driver:
+        return Finding("cuda", text("doctor.cuda.absent"), "note")
+    if runtime is None:
+        return Finding("cuda", text("doctor.cuda.driver", driver=_dotted(driver)))
+    found = text("doctor.cuda.both", driver=_dotted(driver), runtime=_dotted(runtime))
+    if driver // 1000 < runtime // 1000:
+        return Finding("cuda", found, "note", text("doctor.cuda.fix", major=driver // 1000))
+    return Finding("cuda", found)
+
+
+def _driver() -> int:
+    """The newest CUDA that the NVIDIA driver knows, as 13000; 0 without a driver. No CuPy is needed to ask."""
+    try:
+        driver = ctypes.CDLL("nvcuda.dll" if os.name == "nt" else "libcuda.so.1")
+    except OSError:
+        return 0
+    version = ctypes.c_int()
+    return 0 if driver.cuDriverGetVersion(ctypes.byref(version)) else version.value
+
+
+def _runtime() -> int | None:
+    """The CUDA that CuPy was built for, as 12090."""
+    if find_spec("cupy") is None:
+        return None
+    try:
+        import cupy
+
+        return int(cupy.cuda.runtime.runtimeGetVersion())
+    except Exception:  # the line about CuPy says which
+        return None
+
+
+def _dotted(version: int) -> str:
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
 def _cupy() -> Finding:
     if find_spec("cupy") is None:
         return Finding("cupy", text("doctor.absent"), "note", text("doctor.cupy.fix"))
@@ -157,6 +224,29 @@ def _cupy() -> Finding:
     if usable:
         return Finding("cupy", version)
     return Finding("cupy", text("doctor.cupy.idle", version=version), "note", text("doctor.gpu.fix"))
+
+
+def _nvrtc() -> Finding:
+    from tinygrad_zh_kernels.offline.library import library
+
+    try:
+        nvrtc = library()
+    except (RuntimeError, OSError):
+        return Finding("nvrtc", text("doctor.absent"), "note", text("doctor.nvrtc.fix"))
+    major, minor = ctypes.c_int(), ctypes.c_int()
+    nvrtc.nvrtcVersion(ctypes.byref(major), ctypes.byref(minor))
+    return Finding("nvrtc", f"{major.value}.{minor.value}")
+
+
+def _compiler() -> Finding:
+    from tinygrad_zh_kernels.emulator.build import compiler
+
+    try:
+        path = compiler()
+    except RuntimeError:
+        return Finding("compiler", text("doctor.absent"), "note", text("doctor.compiler.fix"))
+    answer = subprocess.run([path, "--version"], capture_output=True, text=True, timeout=30, check=False)
+    return Finding("compiler", f"{answer.stdout.partition(chr(10))[0]}  {path}")
 
 
 def _cache() -> Finding:
