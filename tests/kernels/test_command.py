@@ -123,7 +123,9 @@ def test_a_wrong_body_is_exit_status_1(kernels, mine):
 
 
 @pytest.mark.parametrize(("words", "said"), [
-    ("run softmix", "there is no kernel and no room 'softmix'; near it: softmax"),
+    ("run softmix", "there is no kernel and no room 'softmix'; there is softmax"),
+    ("run everything", "there is no kernel and no room 'everything'; there is activation, adam, "),
+    ("run softmax --body numba --size 999999x9999999", "too large for this machine's memory"),
     ("run softmax --body best", "softmax.forward has no body 'best'; it has numba"),
     ("run softmax --body numba --device cuda", "softmax.forward numba does not run on cuda; it runs on cpu"),
     ("run softmax --body numba --size 3", "takes 2 lengths, as --size 4096x64, not 3"),
@@ -165,6 +167,17 @@ def test_a_file_without_a_body_is_one_sentence(kernels, mine):
     assert "registers no body" in err
 
 
+def test_the_arguments_are_shown_under_the_formula_s_names(kernels):
+    _, out, _ = kernels("run cross_entropy --body numba --size 2x3")
+    assert "\nx =\n[[" in out and "\nt =\n[" in out and out.count("\n→\n") == 2
+
+
+@pytest.mark.parametrize("room", sorted({kernel.room for kernel in library.kernels().values()}))
+def test_every_room_runs_by_its_name(kernels, room):
+    status, out, err = kernels(f"run {room}")
+    assert status == 0 and err == "" and len(out.splitlines()) < 80, room
+
+
 # ---- stepping into a thread of CUDA C, which g++ compiles
 
 compiled = pytest.mark.skipif(not shutil.which("g++"), reason="g++ is not installed")
@@ -180,6 +193,12 @@ def test_the_lines_of_one_thread_are_shown_with_their_values(kernels, language, 
     assert status == 0 and said in out and "softmax_block <<<2, 256>>>" in out
     assert "i = 3  i < columns = True" in out and "i = 259  i < columns = False" in out
     assert "⇄ __shfl_xor_sync: gives" in out and "⇄ waits at __syncthreads()" in out
+
+
+def test_a_thread_of_numba_s_cuda_is_stepped_through_too(kernels):
+    pytest.importorskip("greenlet")
+    status, out, _ = kernels("run softmax --body numba-cuda-1-tree --size 2x3 --thread 1 --steps 0")
+    assert status == 0 and "me = 1" in out and "⇄ " in out
 
 
 @compiled

@@ -43,8 +43,8 @@ def chosen(names: Sequence[str]) -> list[Kernel]:
     for name in names or kernels:
         own = {key: kernel for key, kernel in kernels.items() if name in (key, kernel.room)}
         if not own:
-            known = [*kernels, *{kernel.room: None for kernel in kernels.values()}]
-            near = ", ".join(difflib.get_close_matches(name, known, 3, 0.4)) or ", ".join(known)
+            rooms = dict.fromkeys(kernel.room for kernel in kernels.values())
+            near = ", ".join(difflib.get_close_matches(name, [*kernels, *rooms], 3) or rooms)
             raise ValueError(text("kernels.unknown", name=name, near=near))
         found |= own
     return list(found.values())

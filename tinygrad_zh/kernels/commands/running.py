@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import inspect
+import re
 from typing import Any
 
 import numpy as np
 
 import tinygrad_zh_kernels as library
 from tinygrad_zh.i18n import language, text, wrap
+from tinygrad_zh.kernels.binding import formula
 from tinygrad_zh.kernels.checking import Make, check_call
 from tinygrad_zh.kernels.commands.choosing import (
     CPU,
@@ -29,6 +32,7 @@ from tinygrad_zh_kernels import Arguments, Body, Kernel
 
 DTYPES = ("float16", "float32", "float64")
 WIDTH = 110
+VERSION = re.compile(r"-\d+-")  # in the name of a body that is on the way to another
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,7 +55,10 @@ def run(arguments: argparse.Namespace) -> int:
     device = device_for(body, arguments.device)
     name, make = _call(kernel, arguments.size, arguments.case)
     dtype = np.dtype(arguments.dtype)
-    given = make(np.random.default_rng(arguments.seed), dtype)
+    try:
+        given = make(np.random.default_rng(arguments.seed), dtype)
+    except MemoryError:
+        raise ValueError(text("kernels.run.too_large", call=name)) from None
     if not body.accepts(*given.arrays, **given.keywords):
         raise ValueError(text("kernels.run.not_covered", body=body, dtype=dtype, call=name))
     if arguments.thread is not None:
@@ -64,27 +71,34 @@ def run(arguments: argparse.Namespace) -> int:
         checked = check_call(body, name, make, dtype, launch, seed=arguments.seed)
     print(text("kernels.run.what", body=body, device=device, dtype=dtype, call=name))
     print("\n".join(wrap(body.adds[language() == "zh"], WIDTH)))
+    for parameter, value in zip(inspect.signature(formula(kernel)).parameters, given.arrays, strict=False):
+        print(f"\n{parameter} =\n{_shown(value)}")
     for launched in noted.launches if noted else ():
-        print(text("kernels.run.launch", launch=launched))
+        print("\n" + text("kernels.run.launch", launch=launched))
     for each in result if isinstance(result, tuple) else (result,):
-        print("\n" + np.array2string(np.asarray(each), precision=6, threshold=100, max_line_width=WIDTH))
+        print(f"\n→\n{_shown(each)}")
     print("\n" + "\n".join(wrap(text("kernels.run.wrong", problem=checked.problem) if checked.problem else
                                 text("kernels.run.right", error=checked.error * kernel.tolerated(dtype),
                                      tolerated=kernel.tolerated(dtype)), WIDTH)))
     return 1 if checked.problem else 0
 
 
+def _shown(value: Any) -> str:
+    return np.array2string(np.asarray(value), precision=6, threshold=60, edgeitems=2, max_line_width=WIDTH)
+
+
 def _one(kernels: list[Kernel]) -> Kernel:
     """A room's forward stands for the room."""
-    return next((kernel for kernel in kernels if kernel.name.endswith(".forward")), kernels[0])
+    return next((kernel for kernel in kernels if kernel.name.endswith("forward")), kernels[0])
 
 
 def _first(kernel: Kernel, own: tuple[Body, ...], device: str | None) -> str:
-    """The user's own body, or the first that runs on the device."""
+    """The user's own body, or the best that runs on the device: the first that is no version on the way to another."""
     mine = [body for body in own if body.kernel is kernel]
     wanted = [body for body in mine or library.bodies(kernel).values()
               if device is None or (body.device == CPU) == (device == CPU)]
-    return wanted[0].name if wanted else "–"
+    names = [body.name for body in wanted]
+    return next((name for name in names if not VERSION.search(name)), names[-1] if names else "–")
 
 
 def _call(kernel: Kernel, size: tuple[int, ...] | None, case: str | None) -> tuple[str, Make]:
@@ -93,11 +107,17 @@ def _call(kernel: Kernel, size: tuple[int, ...] | None, case: str | None) -> tup
         if case not in kernel.cases:
             raise ValueError(text("kernels.run.no_case", kernel=kernel, case=case, cases=", ".join(kernel.cases)))
         return case, kernel.cases[case]
-    size = size or tuple(min(high, 10) if i else min(high, 4) for i, (_, high) in enumerate(kernel.limits))
+    size = size or tuple(min(high, small) for (_, high), small in zip(kernel.limits, _small(kernel), strict=True))
     if len(size) != len(kernel.limits):
         raise ValueError(text("kernels.run.size", kernel=kernel, count=len(kernel.limits),
                               size="x".join(map(str, kernel.sizes[0])), given="x".join(map(str, size))))
     return " × ".join(map(str, size)), lambda rng, dtype: kernel.arguments(rng, dtype, size)
+
+
+def _small(kernel: Kernel) -> tuple[int, ...]:
+    """Lengths whose numbers can be read on a terminal."""
+    count = len(kernel.limits)
+    return (4, 10)[:count] if count < 3 else (2, 2, 3, 4)[-count:] if count < 5 else (2,) * count
 
 
 def _on_device(body: Body, given: Arguments, launch: Any) -> Any:
