@@ -3,14 +3,6 @@
 #pragma once
 #include "common.cuh"
 
-// The numbers that a thread has side by side: sixteen bytes of them, or one where rows do not begin at sixteen bytes.
-#ifndef STEP
-#define STEP WIDTH
-#endif
-struct alignas(STEP * sizeof(T)) Step {
-    T at[STEP];
-};
-
 // The sum over threadIdx.y, for the threads with threadIdx.y = 0. blockDim.y is a power of two; `room` holds a number
 // of each thread and may be used again at once.
 __device__ __forceinline__ A sum_down(A x, A* room) {
@@ -26,7 +18,7 @@ __device__ __forceinline__ A sum_down(A x, A* room) {
     return x;
 }
 
-// The second stage, with 32 x 32 threads a block.
+// The second stage, with 32 threads across and up to 32 down the columns.
 extern "C" __global__ void column_sums(T* __restrict__ sums, const A* __restrict__ partial, int parts, int columns) {
     __shared__ A room[1024];
     int column = blockIdx.x * blockDim.x + threadIdx.x;

@@ -40,10 +40,13 @@ def tiling(launch: Launcher, rows: int, columns: int, *arrays: Any) -> Tiling:
     return Tiling((wide, high), (across, down), (f"STEP={step}",))
 
 
-def sums(launch: Launcher, file: Path, partial: Any, tiles: Tiling) -> Any:
+def sums(launch: Launcher, file: Path, partial: Any, dtype: Any, defines: tuple[str, ...]) -> Any:
     """The second stage: the sum of the partial rows, by column_sums of a file that includes columns.cuh."""
     parts, columns = partial.shape
-    total = launch.empty((columns,), partial.dtype)
-    launch.cuda_c(file, "column_sums", (blocks(columns, 32),), (32, 32), (total, partial, parts, columns),
-                  dtype=partial.dtype, defines=tiles.defines)
+    total = launch.empty((columns,), dtype)
+    down = 1
+    while down < min(parts, 32):
+        down *= 2
+    launch.cuda_c(file, "column_sums", (blocks(columns, 32),), (32, down), (total, partial, parts, columns),
+                  dtype=dtype, defines=defines)
     return total

@@ -66,3 +66,19 @@ def over(T: Any) -> Over:
         return x
 
     return Over(warp_sum, warp_max, block_sum, block_max)
+
+
+@cache
+def column_sums(T: Any) -> Any:
+    """The kernel that sums the columns of a table, one thread a column, always in the same order."""
+
+    @cuda.jit
+    def column_sums(sums, table):
+        j = cuda.grid(1)
+        if j < sums.size:
+            total = T(0)
+            for i in range(table.shape[0]):
+                total += table[i, j]
+            sums[j] = total
+
+    return column_sums

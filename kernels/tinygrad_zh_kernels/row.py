@@ -19,8 +19,10 @@ class Share(NamedTuple):
     defines: tuple[str, ...]
 
 
-def share(*arrays: Any) -> Share | None:
+def share(*arrays: Any, beside: tuple[Any, ...] = (), sums: int = 0) -> Share | None:
     """The shares of the rows of these arrays, all of one shape and all held at once; None if the rows are too long.
+
+    beside: what is read or written in the same steps, but not held. sums: how many sums for each column are held too.
 
     A row of up to 1024 float32 is a warp's, a longer one, of up to 32,768, a block's; half as much of two arrays, and
     of rows that do not begin at multiples of 16 bytes, whose numbers are read one by one.
@@ -28,8 +30,8 @@ def share(*arrays: Any) -> Share | None:
     x = arrays[0]
     columns = x.shape[-1]
     width = 16 // x.itemsize
-    step = width if columns % width == 0 and all(aligned(a) for a in arrays) else 1
-    most = REGISTERS // max(4, x.itemsize) // len(arrays) // (1 if step == width else 2)
+    step = width if columns % width == 0 and all(map(aligned, (*arrays, *beside))) else 1
+    most = REGISTERS // max(4, x.itemsize) // (len(arrays) + sums) // (1 if step == width else 2)
     sharers = 32
     while sharers * most < columns:
         sharers *= 2

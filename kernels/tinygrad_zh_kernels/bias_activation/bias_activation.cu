@@ -7,6 +7,14 @@
 
 #define THREADS 256
 
+// The numbers that a thread has side by side: sixteen bytes of them, or one where rows do not begin at sixteen bytes.
+#ifndef STEP
+#define STEP WIDTH
+#endif
+struct alignas(STEP * sizeof(T)) Step {
+    T at[STEP];
+};
+
 template <A f(A)>
 __device__ __forceinline__ void forward(T* __restrict__ y, const T* __restrict__ x, const T* __restrict__ b, Long rows,
                                         int columns) {

@@ -13,6 +13,7 @@ from numba import cuda
 from tinygrad_zh_kernels import bias_activation
 from tinygrad_zh_kernels.activation import CUBIC, U
 from tinygrad_zh_kernels.bias_activation import covers, covers_backward
+from tinygrad_zh_kernels.cuda_sums import column_sums
 from tinygrad_zh_kernels.launcher import Launcher, blocks
 
 THREADS = 128
@@ -40,7 +41,7 @@ def run_backward(launch: Launcher, kernel: Callable[[Any], Any], dy: Any, kept: 
     T = numba.from_dtype(dy.dtype)
     arrays = (dx.reshape(table), partial, dy.reshape(table), kept.reshape(table), *b)
     launch.numba(kernel(T), (wide, high), (THREADS,), arrays)
-    launch.numba(_column_sums(T), (wide,), (THREADS,), (db, partial))
+    launch.numba(column_sums(T), (wide,), (THREADS,), (db, partial))
     return dx, db
 
 
@@ -48,20 +49,6 @@ def grid(launch: Launcher, rows: int, columns: int) -> tuple[int, int]:
     """Blocks across the columns, and blocks that share a column's rows."""
     wide = blocks(columns, THREADS)
     return wide, min(rows, max(1, STAY * launch.multiprocessors // max(1, wide)))
-
-
-@cache
-def _column_sums(T):
-    @cuda.jit
-    def column_sums(sums, partial):
-        j = cuda.grid(1)
-        if j < sums.size:
-            total = T(0)
-            for i in range(partial.shape[0]):
-                total += partial[i, j]
-            sums[j] = total
-
-    return column_sums
 
 
 # ---- relu

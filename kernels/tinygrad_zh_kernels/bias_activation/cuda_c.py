@@ -35,7 +35,7 @@ def run_backward(launch: Launcher, name: str, dy: Any, *kept: Any) -> tuple[Any,
     partial = launch.empty((tiles.parts, columns), dy.dtype)
     launch.cuda_c(FILE, name, tiles.grid, tiles.block, (dx, partial, dy, *kept, np.int64(rows), columns),
                   dtype=dy.dtype, defines=tiles.defines)
-    return dx, sums(launch, FILE, partial, tiles)
+    return dx, sums(launch, FILE, partial, dy.dtype, tiles.defines)
 
 
 @bias_activation.relu_forward.body("cuda-c", device="cuda", covers=covers)

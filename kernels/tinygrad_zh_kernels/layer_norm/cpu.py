@@ -1,0 +1,120 @@
+"""Layer norm on the CPU, by Numba."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numba
+import numpy as np
+from numba import prange
+
+from tinygrad_zh_kernels import buffers, layer_norm
+from tinygrad_zh_kernels.layer_norm import covers, covers_backward
+from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
+
+FEW = 50_000
+"""Numbers below which a second thread costs more than it helps."""
+
+SHARES, LEAST = 16, 16_384
+"""Backward sums dγ and dβ in shares of the rows, at most so many, of at least so many numbers. They do not depend on
+the threads, so the result does not either."""
+
+
+@layer_norm.forward.body("numba", device="cpu", covers=covers)
+def forward(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5) -> tuple[Any, Any, Any]:
+    """A row stays in the nearest cache while its mean, its variance and y are computed, in vector instructions.
+
+    中文：一行数据留在最近的缓存里，依次求均值、方差和 y，都用向量指令。
+    """
+    table = (x.size // x.shape[-1], x.shape[-1])
+    y = buffers.empty(x.shape, x.dtype)
+    mean, rstd = (buffers.empty((*x.shape[:-1], 1), x.dtype) for _ in range(2))
+    arrays = (y.reshape(table), mean.reshape(-1), rstd.reshape(-1), x.reshape(table), gamma, beta, x.dtype.type(eps))
+    threads = numba.get_num_threads()  # read here: a function that reads it itself cannot be cached on disk
+    if x.size < FEW or threads == 1:
+        _forward(*arrays)
+    else:
+        _forward_parallel(*arrays, threads)
+    return y, mean, rstd
+
+
+@kernel(parallel=True)
+def _forward_parallel(y, mean, rstd, x, gamma, beta, eps, threads):
+    for t in prange(threads):
+        first, last = len(x) * t // threads, len(x) * (t + 1) // threads
+        _forward(y[first:last], mean[first:last], rstd[first:last], x[first:last], gamma, beta, eps)
+
+
+@kernel
+def _forward(y, mean, rstd, x, gamma, beta, eps):
+    use_widest_vectors()
+    zero, one, columns = x.dtype.type(0), x.dtype.type(1), x.dtype.type(x.shape[1])
+    for i in range(x.shape[0]):
+        row, out = x[i], y[i]
+        total = zero
+        for j in range(row.size):
+            total += row[j]
+        m = total / columns
+        squares = zero
+        for j in range(row.size):
+            squares += (row[j] - m) * (row[j] - m)
+        r = one / math.sqrt(squares / columns + eps)
+        for j in range(row.size):
+            out[j] = gamma[j] * ((row[j] - m) * r) + beta[j]
+        mean[i] = m
+        rstd[i] = r
+
+
+@layer_norm.backward.body("numba", device="cpu", covers=covers_backward)
+def backward(dy: Any, x: Any, gamma: Any, mean: Any, rstd: Any) -> tuple[Any, Any, Any]:
+    """Two passes over a row in the nearest cache: all four sums in the first, dx in the second.
+
+    中文：对留在最近缓存里的一行数据做两遍：第一遍求全部四个和，第二遍求 dx。
+    """
+    table = (x.size // x.shape[-1], x.shape[-1])
+    dx = buffers.empty(x.shape, x.dtype)
+    shares = max(1, min(SHARES, x.size // LEAST))
+    sums = np.zeros((2, shares, table[1]), x.dtype)
+    arrays = [a.reshape(table) for a in (dx, dy, x)]
+    kept = (gamma, mean.reshape(-1), rstd.reshape(-1))
+    if x.size < FEW or numba.get_num_threads() == 1:
+        for i in range(shares):
+            _backward_share(*arrays, *kept, *sums, i)
+    else:
+        _backward_parallel(*arrays, *kept, *sums)
+    dgamma, dbeta = sums.sum(axis=1)
+    return dx, dgamma, dbeta
+
+
+@kernel(parallel=True)
+def _backward_parallel(dx, dy, x, gamma, mean, rstd, dgamma, dbeta):
+    for i in prange(len(dgamma)):
+        _backward_share(dx, dy, x, gamma, mean, rstd, dgamma, dbeta, i)
+
+
+@kernel
+def _backward_share(dx, dy, x, gamma, mean, rstd, dgamma, dbeta, i):
+    first, last = len(x) * i // len(dgamma), len(x) * (i + 1) // len(dgamma)
+    part = slice(first, last)
+    _backward(dx[part], dy[part], x[part], gamma, mean[part], rstd[part], dgamma[i], dbeta[i])
+
+
+@kernel
+def _backward(dx, dy, x, gamma, mean, rstd, dgamma, dbeta):
+    use_widest_vectors()
+    zero, columns = x.dtype.type(0), x.dtype.type(x.shape[1])
+    for i in range(x.shape[0]):
+        row, slope, out = x[i], dy[i], dx[i]
+        m, r = mean[i], rstd[i]
+        sum_g, sum_gn = zero, zero
+        for j in range(row.size):
+            n = (row[j] - m) * r
+            g = slope[j] * gamma[j]
+            sum_g += g
+            sum_gn += g * n
+            dgamma[j] += slope[j] * n
+            dbeta[j] += slope[j]
+        mean_g, mean_gn = sum_g / columns, sum_gn / columns
+        for j in range(row.size):
+            out[j] = r * (slope[j] * gamma[j] - mean_g - (row[j] - m) * r * mean_gn)
