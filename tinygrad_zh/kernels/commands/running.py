@@ -117,7 +117,7 @@ def _call(kernel: Kernel, size: tuple[int, ...] | None, case: str | None) -> tup
 def _small(kernel: Kernel) -> tuple[int, ...]:
     """Lengths whose numbers can be read on a terminal."""
     count = len(kernel.limits)
-    return (4, 10)[:count] if count < 3 else (2, 2, 3, 4)[-count:] if count < 5 else (2,) * count
+    return (4, 10)[:count] if count < 3 else (2, 2, 3, 3)[-count:] if count < 5 else (2,) * count
 
 
 def _on_device(body: Body, given: Arguments, launch: Any) -> Any:
