@@ -16,7 +16,7 @@ MOST = 10  # names of rows that only one file has
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", metavar="A.json", help=text("cli.bench.before"))
     parser.add_argument("after", metavar="B.json", help=text("cli.bench.after"))
-    parser.add_argument("--tolerance", type=share, default=0.05, metavar="5%%", help=text("cli.bench.tolerance"))
+    parser.add_argument("--tolerance", type=share, default=0.05, metavar="5%", help=text("cli.bench.tolerance"))
     parser.add_argument("--any-machine", action="store_true", help=text("cli.bench.any_machine"))
 
 
