@@ -67,9 +67,9 @@ def _reordered(c, a, b):
 
 @matmul.forward.body("numba-3-blocked", device="cpu", covers=covers)
 def blocked(a: Any, b: Any) -> Any:
-    """A block of B stays in the cache for all rows of A, four of them at a time; all threads.
+    """A block of B stays in the cache for all rows of A, and its rows are taken four at a time; all threads.
 
-    中文：B 的一块留在缓存里，供 A 的所有行使用，每次四行；使用全部线程。
+    中文：B 的一块留在缓存里，供 A 的所有行使用，每次取其中四行；使用全部线程。
     """
     return multiply(_blocked_by_all if 2 * a.size * b.shape[-1] > FEW else _blocked_alone, a, b)
 
@@ -93,24 +93,22 @@ def _blocked_parallel(c, a, b, threads):
 def _blocked(c, a, b, first, last):
     c[first:last] = 0
     for left in range(0, b.shape[1], BROAD):
-        right = min(left + BROAD, b.shape[1])
         for top in range(0, b.shape[0], DEEP):
-            bottom = min(top + DEEP, b.shape[0])
-            for i in range(first, last - 3, 4):
-                _four_rows(c[i:i + 4, left:right], a[i:i + 4, top:bottom], b[top:bottom, left:right])
-            for i in range(first + (last - first) // 4 * 4, last):
-                for p in range(top, bottom):
-                    for j in range(left, right):
-                        c[i, j] += a[i, p] * b[p, j]
+            for i in range(first, last):
+                _add_row(c[i, left:left + BROAD], a[i, top:top + DEEP], b[top:top + DEEP], left)
 
 
 @kernel
-def _four_rows(c, a, b):
-    """Each number of B that is read is used for four rows."""
-    for p in range(b.shape[0]):
-        a0, a1, a2, a3 = a[0, p], a[1, p], a[2, p], a[3, p]
-        for j in range(b.shape[1]):
-            c[0, j] += a0 * b[p, j]
-            c[1, j] += a1 * b[p, j]
-            c[2, j] += a2 * b[p, j]
-            c[3, j] += a3 * b[p, j]
+def _add_row(c, a, b, left):
+    """c += a B for a part of a row c. Four rows of B at a time: c is read and written a quarter as often."""
+    right = left + c.size
+    fours = a.size // 4 * 4
+    for p in range(0, fours, 4):
+        a0, a1, a2, a3 = a[p], a[p + 1], a[p + 2], a[p + 3]
+        b0, b1, b2, b3 = b[p, left:right], b[p + 1, left:right], b[p + 2, left:right], b[p + 3, left:right]
+        for j in range(c.size):
+            c[j] += a0 * b0[j] + a1 * b1[j] + a2 * b2[j] + a3 * b3[j]
+    for p in range(fours, a.size):
+        a0, b0 = a[p], b[p, left:right]
+        for j in range(c.size):
+            c[j] += a0 * b0[j]
