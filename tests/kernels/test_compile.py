@@ -1,6 +1,7 @@
 """Every CUDA kernel compiles for an A100 and an H100, without a GPU: no spills, registers as budgeted, no float64."""
 
 import math
+import re
 from pathlib import Path
 
 import numba
@@ -60,6 +61,20 @@ def test_registers_keep_to_the_budget(measured):
 def test_no_float32_kernel_of_numba_computes_in_float64(numba_cuda, launched):
     found = list(accidental_float64(launched[1]))
     assert not found, "\n".join(found)
+
+
+# ---- which kernels there are, found without a compiler
+
+
+def test_every_kernel_in_the_source_is_launched(launched):
+    written = {(file, name) for file in Path(budget.HERE).glob("*/*.cu")
+               for name in re.findall(r"__global__[^;{]*?\b(\w+)\((?=[^)]*\bT\b)", file.read_text(encoding="utf-8"))}
+    assert written and not written - {(launch.file, launch.name) for launch in launched[0]}
+
+
+def test_a_launcher_that_launches_nothing_writes_down_what_it_is_asked_for(launched):
+    found = {(launch.dtype, launch.defines) for launch in launched[0] if launch.name == "matmul_warp_tiled"}
+    assert found == {(dtype, (f"WIDE={wide}",)) for dtype in ("float16", "float32", "float64") for wide in (1, 4)}
 
 
 # ---- the checks themselves can fail
