@@ -136,7 +136,7 @@ def _step_and_batch(task: Task, start: tz.nn.Module, batch: Batch, work: Work) -
     model = task.network()
     model.load_state_dict(start.state_dict())
     model.to(device)
-    optimizer = tz.optim.Adam(model.parameters(), lr=1e-3)
+    optimizer = tz.optim.flattened(tz.optim.Adam(model.parameters(), lr=1e-3))
 
     def step(x: Any, y: Any) -> Any:
         optimizer.zero_grad()
