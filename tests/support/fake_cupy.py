@@ -146,7 +146,7 @@ class Gpu:
     def __init__(self, devices: int) -> None:
         self.devices = devices
         self.counts: Counter[str] = Counter()
-        self.calls: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = []
+        self.calls: list[tuple[str, Any, Any]] | None = None  # a list notes every call, and keeps its arrays alive
         self.device = 0
         self.default = Pool()
         self.pool = self.default
@@ -167,15 +167,15 @@ class Gpu:
 
     def array(self, host: np.ndarray, base: FakeArray | None = None) -> FakeArray:
         """An array of this GPU, of new memory unless it is a view of `base`."""
+        if base is None and self.capture is not None:
+            assert self.pool is self.capture.pool, "captured memory is handed out again unless its pool is private"
+            self.capture.made.append(host)
+        pool, size = self.pool, self.pool.malloc(host.nbytes) if base is None else 0
         made = FakeArray.__new__(FakeArray)
         made.host, made.gpu, made.number = host, self, self.device if base is None else base.number
         made.base = base
         if base is None:
-            if self.capture is not None:
-                assert self.pool is self.capture.pool, "captured memory is handed out again unless its pool is private"
-                self.capture.made.append(host)
-            pool = self.pool
-            weakref.finalize(made, pool.free, pool.malloc(host.nbytes))
+            weakref.finalize(made, pool.free, size)
         return made
 
     def upload(self, host: np.ndarray) -> FakeArray:
@@ -184,9 +184,13 @@ class Gpu:
         self.counts["to device"] += 1
         return self.array(np.array(host))
 
+    def noted(self, name: str, arguments: Any, keywords: Any) -> None:
+        if self.calls is not None:
+            self.calls.append((name, arguments, keywords))
+
     def launch(self, name: str, function: Callable[..., Any], arguments: Any, keywords: Any) -> Any:
         """Run a function of NumPy's on the memory of the arrays among its arguments."""
-        self.calls.append((name, arguments, keywords))
+        self.noted(name, arguments, keywords)
         if name in ("concatenate", "stack") and len(arguments[0]) > MOST_JOINED:
             self.upload(np.zeros(len(arguments[0])))
         bare, named = tuple(map(bared, arguments)), {key: bared(value) for key, value in keywords.items()}
@@ -194,7 +198,9 @@ class Gpu:
             result = function(*bare, **named)
         several = isinstance(result, (tuple, list))
         given = [x for x in (*flat(arguments), *flat(keywords.values())) if isinstance(x, FakeArray)]
-        parts = [self._wrapped(part, given) for part in (result if several else [result])]
+        parts = []
+        for part in result if several else [result]:
+            parts.append(self._wrapped(part, given))  # a comprehension's cell would outlive its frame
         new = [part for part in parts if isinstance(part, FakeArray) and part.base is None]
         if any(part.host.size for part in new):
             self._counted(name)
@@ -358,7 +364,7 @@ class FakeArray(np.lib.mixins.NDArrayOperatorsMixin):
             target, index, *values = map(bared, inputs)
             if ufunc not in (np.add, np.maximum, np.minimum):
                 raise NotImplementedError(f"`{ufunc.__name__}.at` is not supported yet")
-            self.gpu.calls.append((f"{ufunc.__name__}.at", inputs, keywords))
+            self.gpu.noted(f"{ufunc.__name__}.at", inputs, keywords)
             self._looks_for_true(index)
             self.gpu.write("at", target, _at, ufunc, target, index, *values)
             return None
@@ -392,7 +398,7 @@ class FakeArray(np.lib.mixins.NDArrayOperatorsMixin):
     def __setitem__(self, index: Any, value: Any) -> None:
         found = bared(index)
         self._looks_for_true(found)
-        self.gpu.calls.append(("setitem", (self, index, value), {}))
+        self.gpu.noted("setitem", (self, index, value), {})
         self.gpu.write("setitem", self.host, _put, self.host, found, bared(value))
 
     def _looks_for_true(self, index: Any) -> None:
