@@ -24,16 +24,16 @@ def forward(x: Any, t: Any) -> tuple[Any, Any]:
     losses = np.empty(t.shape, x.dtype)
     lse = np.empty((*t.shape, 1), x.dtype)
     arrays = losses.reshape(t.size), lse.reshape(t.size), x.reshape(t.size, x.shape[-1]), t.reshape(t.size)
-    if x.size < FEW or numba.get_num_threads() == 1:
+    threads = numba.get_num_threads()
+    if x.size < FEW or threads == 1:
         _forward(*arrays, 0, t.size)
     else:
-        _forward_parallel(*arrays)
+        _forward_parallel(*arrays, threads)
     return losses, lse
 
 
 @kernel(parallel=True)
-def _forward_parallel(losses, lse, x, t):
-    threads = numba.get_num_threads()
+def _forward_parallel(losses, lse, x, t, threads):
     for i in prange(threads):
         _forward(losses, lse, x, t, len(x) * i // threads, len(x) * (i + 1) // threads)
 
@@ -96,16 +96,16 @@ def backward(dy: Any, x: Any, t: Any, lse: Any) -> Any:
     dx = buffers.empty(x.shape, x.dtype)
     rows = t.size, x.shape[-1]
     arrays = dx.reshape(rows), dy.reshape(t.size), x.reshape(rows), t.reshape(t.size), lse.reshape(t.size)
-    if x.size < FEW or numba.get_num_threads() == 1:
+    threads = numba.get_num_threads()
+    if x.size < FEW or threads == 1:
         _backward(*arrays, 0, t.size)
     else:
-        _backward_parallel(*arrays)
+        _backward_parallel(*arrays, threads)
     return dx
 
 
 @kernel(parallel=True)
-def _backward_parallel(dx, dy, x, t, lse):
-    threads = numba.get_num_threads()
+def _backward_parallel(dx, dy, x, t, lse, threads):
     for i in prange(threads):
         _backward(dx, dy, x, t, lse, len(x) * i // threads, len(x) * (i + 1) // threads)
 

@@ -37,10 +37,11 @@ def reduce(serial: Callable[..., None], parallel: Callable[..., None], x: Any, a
 
 def over(serial: Callable[..., None], parallel: Callable[..., None], out: Any, x: Any, length: int) -> None:
     """Each result from so many numbers, the last one perhaps from fewer; by all threads if it is worth their while."""
-    if x.size <= PART or numba.get_num_threads() == 1:
+    threads = numba.get_num_threads()
+    if x.size <= PART or threads == 1:
         serial(out, x, length, 0, out.size)
     else:
-        parallel(out, x, length)
+        parallel(out, x, length, threads)
 
 
 # ---- sum and mean
@@ -67,8 +68,7 @@ def mean(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = (), n:
 
 
 @kernel(parallel=True)
-def _sums_parallel(out, x, length):
-    threads = numba.get_num_threads()
+def _sums_parallel(out, x, length, threads):
     for t in prange(threads):
         _sums(out, x, length, out.size * t // threads, out.size * (t + 1) // threads)
 
@@ -114,8 +114,7 @@ def max(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> 
 
 
 @kernel(parallel=True)
-def _maxima_parallel(out, x, length):
-    threads = numba.get_num_threads()
+def _maxima_parallel(out, x, length, threads):
     for t in prange(threads):
         _maxima(out, x, length, out.size * t // threads, out.size * (t + 1) // threads)
 

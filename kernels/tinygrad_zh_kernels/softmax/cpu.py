@@ -28,10 +28,11 @@ def run(serial: Callable[..., None], parallel: Callable[..., None], inputs: tupl
     out = buffers.empty(x.shape, x.dtype)
     rows, columns = table(x)
     arrays = [a.reshape(rows, columns) for a in (out, *inputs)]
-    if x.size < FEW or numba.get_num_threads() == 1:
+    threads = numba.get_num_threads()  # asked here: a function that asks itself is not kept on disk by Numba
+    if x.size < FEW or threads == 1:
         serial(*arrays, 0, rows)
     else:
-        parallel(*arrays)
+        parallel(*arrays, threads)
     return out
 
 
@@ -76,8 +77,7 @@ def forward(x: Any, *, axis: int = -1) -> Any:
 
 
 @kernel(parallel=True)
-def _forward_parallel(y, x):
-    threads = numba.get_num_threads()
+def _forward_parallel(y, x, threads):
     for t in prange(threads):
         _forward(y, x, len(x) * t // threads, len(x) * (t + 1) // threads)
 
@@ -148,8 +148,7 @@ def backward(dy: Any, y: Any, *, axis: int) -> Any:
 
 
 @kernel(parallel=True)
-def _backward_parallel(dx, dy, y):
-    threads = numba.get_num_threads()
+def _backward_parallel(dx, dy, y, threads):
     for t in prange(threads):
         _backward(dx, dy, y, len(y) * t // threads, len(y) * (t + 1) // threads)
 
@@ -179,8 +178,7 @@ def log_forward(x: Any, *, axis: int = -1) -> Any:
 
 
 @kernel(parallel=True)
-def _log_forward_parallel(y, x):
-    threads = numba.get_num_threads()
+def _log_forward_parallel(y, x, threads):
     for t in prange(threads):
         _log_forward(y, x, len(x) * t // threads, len(x) * (t + 1) // threads)
 
@@ -214,8 +212,7 @@ def log_backward(dy: Any, y: Any, *, axis: int) -> Any:
 
 
 @kernel(parallel=True)
-def _log_backward_parallel(dx, dy, y):
-    threads = numba.get_num_threads()
+def _log_backward_parallel(dx, dy, y, threads):
     for t in prange(threads):
         _log_backward(dx, dy, y, len(y) * t // threads, len(y) * (t + 1) // threads)
 
