@@ -123,7 +123,7 @@ def test_gradients_and_hooks_move_with_their_tensor(cupy: Any) -> None:
 
 def test_everything_runs_on_one_stream_that_waits_for_no_other(cupy: Any) -> None:
     stream = device.stream()
-    assert stream.non_blocking
+    assert stream.is_non_blocking
     assert device.stream() is stream
     cupy.cuda.Stream().use()
     x = tz.tensor([1.0], device="cuda")

@@ -92,6 +92,9 @@ class Pool:
     def total_bytes(self) -> int:
         return self.used + sum(size * count for size, count in self.kept.items())
 
+    def set_limit(self, size: int) -> None:
+        self.limit = size or np.inf
+
     def free_all_blocks(self) -> None:
         self.kept.clear()
 
@@ -501,7 +504,7 @@ def module(devices: int = 1, error: str | None = None, driver: int = 13000) -> A
     class Stream:
         def __init__(self, null: bool = False, non_blocking: bool = False) -> None:
             working()
-            self.non_blocking, self.ptr, self.device_id = non_blocking, 1000 + len(gpu.streams), gpu.device
+            self.is_non_blocking, self.ptr, self.device_id = non_blocking, 1000 + len(gpu.streams), gpu.device
             self.before: list[Any] = []
 
         def use(self) -> Stream:
