@@ -147,6 +147,24 @@ ANSWERS = {
     return np.where(allowed[:, None], dy / allowed.sum(), 0)
 """,
     },
+    "08": {
+        "least_bytes": """\
+    return 3 * rows * columns * itemsize
+""",
+        "together": """\
+    m = max(m1, m2)
+    return m, s1 * np.exp(m1 - m) + s2 * np.exp(m2 - m)
+""",
+        "partner": """\
+    return lane ^ step
+""",
+        "roof": """\
+    return np.minimum(intensity * bandwidth, peak)
+""",
+        "softmax_backward": """\
+    return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
+""",
+    },
 }
 
 MISTAKES = {
@@ -293,6 +311,23 @@ MISTAKES = {
 """,
         "mean_pool_backward": """\
     return np.tile(dy / len(x), (len(x), 1))
+""",
+    },
+    "08": {
+        "least_bytes": """\
+    return 2 * rows * columns * itemsize
+""",
+        "together": """\
+    return max(m1, m2), s1 + s2
+""",
+        "partner": """\
+    return lane + step
+""",
+        "roof": """\
+    return intensity * bandwidth
+""",
+        "softmax_backward": """\
+    return y * (dy - dy.sum(axis=-1, keepdims=True))
 """,
     },
 }
