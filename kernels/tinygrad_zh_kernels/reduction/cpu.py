@@ -48,7 +48,7 @@ def over(serial: Callable[..., None], parallel: Callable[..., None], out: Any, x
 
 
 @reduction.sum.body("numba", device="cpu", covers=covers)
-def sum(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
+def sum_of(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
     """Vector instructions, in sums of a thousand numbers that are added in pairs; all threads.
 
     中文：用向量指令，每一千个数求一个和，再两两相加；使用全部线程。
@@ -57,7 +57,7 @@ def sum(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> 
 
 
 @reduction.mean.body("numba", device="cpu", covers=covers_something)
-def mean(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = (), n: float) -> Any:
+def mean_of(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = (), n: float) -> Any:
     """As the sum, divided by n.
 
     中文：与求和相同，最后除以 n。
@@ -105,7 +105,7 @@ def _in_one_loop(x):
 
 
 @reduction.max.body("numba", device="cpu", covers=covers_something)
-def max(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
+def max_of(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
     """Vector instructions, all threads.
 
     中文：用向量指令，使用全部线程。

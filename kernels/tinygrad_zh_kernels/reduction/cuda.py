@@ -18,7 +18,7 @@ FULL = 0xFFFFFFFF
 
 
 @reduction.sum.body("numba-cuda", device="cuda", covers=covers)
-def sum(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
+def sum_of(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
     """A block for every part of a row, warp shuffles, and a second launch for what the blocks have found.
 
     中文：每个线程块算一行的一部分，用线程束洗牌指令合并，第二次启动合并各线程块的结果。
@@ -27,7 +27,7 @@ def sum(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, k
 
 
 @reduction.mean.body("numba-cuda", device="cuda", covers=covers_something)
-def mean(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = (), n: float) -> Any:
+def mean_of(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = (), n: float) -> Any:
     """As the sum; the last launch divides by n.
 
     中文：与求和相同，最后一次启动除以 n。
@@ -36,7 +36,7 @@ def mean(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, 
 
 
 @reduction.max.body("numba-cuda", device="cuda", covers=covers_something)
-def max(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
+def max_of(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
     """A block for every part of a row, warp shuffles, and a second launch for what the blocks have found.
 
     中文：每个线程块算一行的一部分，用线程束洗牌指令合并，第二次启动合并各线程块的结果。
@@ -62,19 +62,19 @@ def reduce(launch: Launcher, kernel: Any, x: Any, axis: Any, keepdims: bool, div
 @cache
 def _sum(T):
     @cuda.jit(device=True)
-    def join(a, b):
+    def add(a, b):
         return a + b
 
-    return _reduce(T, T(0), join)
+    return _reduce(T, T(0), add)
 
 
 @cache
 def _max(T):
     @cuda.jit(device=True)
-    def join(a, b):
-        return a if a > b or a != a else b  # nan, if one is nan
+    def larger(a, b):
+        return a + b if a != a or b != b else max(a, b)  # nan, if one is nan
 
-    return _reduce(T, T(-math.inf), join)
+    return _reduce(T, T(-math.inf), larger)
 
 
 def _reduce(T, start, join):

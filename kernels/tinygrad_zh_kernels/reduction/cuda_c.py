@@ -18,7 +18,7 @@ SHORT = 1024
 
 
 @reduction.sum.body("cuda-c", device="cuda", covers=covers)
-def sum(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
+def sum_of(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
     """16 bytes at a time, warp shuffles, and a second launch for what the blocks have found.
 
     中文：每次读 16 字节，用线程束洗牌指令合并，第二次启动合并各线程块的结果。
@@ -27,7 +27,7 @@ def sum(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, k
 
 
 @reduction.mean.body("cuda-c", device="cuda", covers=covers_something)
-def mean(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = (), n: float) -> Any:
+def mean_of(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = (), n: float) -> Any:
     """As the sum; the last launch divides by n.
 
     中文：与求和相同，最后一次启动除以 n。
@@ -36,7 +36,7 @@ def mean(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, 
 
 
 @reduction.max.body("cuda-c", device="cuda", covers=covers_something)
-def max(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
+def max_of(launch: Launcher, x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
     """16 bytes at a time, warp shuffles, and a second launch for what the blocks have found.
 
     中文：每次读 16 字节，用线程束洗牌指令合并，第二次启动合并各线程块的结果。

@@ -17,7 +17,7 @@ struct Sum {
 
 struct Max {
     static __device__ __forceinline__ A start() { return minus_infinity(); }
-    static __device__ __forceinline__ A join(A a, A b) { return a > b || a != a ? a : b; }  // nan, if one is nan
+    static __device__ __forceinline__ A join(A a, A b) { return a != a || b != b ? a + b : larger(a, b); }  // nan, if one is
 };
 
 template <class Op>
