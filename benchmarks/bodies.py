@@ -43,9 +43,14 @@ def measure(kernel: Kernel, size: Size, dtype: Any, place: Place, *, seconds: fl
     clock = timing.wall_clock if transfers else place.clock
     of = {"kernel": kernel.name, "size": list(size), "dtype": np.dtype(dtype).name, "device": place.name,
           **(facts or {}), **({"transfers": "with transfers"} if transfers else {})}
-    return [Row({"kernel": of["kernel"], "body": name, **of}, took.seconds,
-                {"low": took.low, "high": took.high, "rounds": took.rounds, "bytes": cost.bytes, "flops": cost.flops})
-            for name, took in timing.interleaved(calls, seconds=seconds, clock=clock).items()]
+    return rows(of, timing.interleaved(calls, seconds=seconds, clock=clock), cost)
+
+
+def rows(of: dict[str, Any], took: dict[str, timing.Timing], cost: timing.Cost) -> list[Row]:
+    """A row a way; `of` says what they have in common."""
+    return [Row({"kernel": of["kernel"], "body": name, **of}, each.seconds,
+                {"low": each.low, "high": each.high, "rounds": each.rounds, "bytes": cost.bytes, "flops": cost.flops})
+            for name, each in took.items()]
 
 
 def _with_transfers(call: timing.Call, given: Arguments, place: Place) -> timing.Call:
@@ -59,10 +64,10 @@ def _with_transfers(call: timing.Call, given: Arguments, place: Place) -> timing
     return run
 
 
-def points(rows: Iterable[Row]) -> list[Point]:
+def points(measured: Iterable[Row]) -> list[Point]:
     """Of the roofline: each kernel at the largest size that was timed."""
     by_kernel: dict[str, dict[str, Row]] = {}
-    for row in sorted(rows, key=lambda row: row.figures["bytes"]):
+    for row in sorted(measured, key=lambda row: row.figures["bytes"]):
         same = by_kernel.setdefault(row.of["kernel"], {})
         if same and next(iter(same.values())).of["size"] != row.of["size"]:
             same.clear()
@@ -71,24 +76,24 @@ def points(rows: Iterable[Row]) -> list[Point]:
                   row.figures["flops"] / row.seconds) for same in by_kernel.values() for row in same.values()]
 
 
-def races(rows: Iterable[Row]) -> list[Race]:
+def races(measured: Iterable[Row]) -> list[Race]:
     """Of the crossover picture: a panel a kernel, seconds against the bytes that must move."""
     found: dict[str, dict[str, list[Row]]] = {}
-    for row in rows:
+    for row in measured:
         found.setdefault(row.of["kernel"], {}).setdefault(row.of["body"], []).append(row)
     return [Race(kernel, text("plot.bytes"), {name: _times(own) for name, own in by_name.items()})
             for kernel, by_name in found.items()]
 
 
-def _times(rows: Sequence[Row]) -> Times:
-    by_bytes = {row.figures["bytes"]: row for row in sorted(rows, key=lambda row: row.figures["bytes"])}
+def _times(measured: Sequence[Row]) -> Times:
+    by_bytes = {row.figures["bytes"]: row for row in sorted(measured, key=lambda row: row.figures["bytes"])}
     columns = ([row.seconds, row.figures["low"], row.figures["high"]] for row in by_bytes.values())
     return Times(list(by_bytes), *map(list, zip(*columns, strict=True)))
 
 
-def drawable(rows: Iterable[Row]) -> list[Row]:
+def drawable(measured: Iterable[Row]) -> list[Row]:
     """What a picture can tell apart: without the versions on the way where there are too many bodies."""
-    rows = list(rows)
-    if len({row.of["body"] for row in rows}) <= len(MARKS):
-        return rows
-    return [row for row in rows if not VERSION.search(row.of["body"])]
+    kept = list(measured)
+    if len({row.of["body"] for row in kept}) <= len(MARKS):
+        return kept
+    return [row for row in kept if not VERSION.search(row.of["body"])]

@@ -34,9 +34,10 @@ def _machine_code(function: Any) -> str:
     return "\n\n".join(f"# {signature}\n{code}" for signature, code in anew.inspect_asm().items())
 
 
-def ptx(kernels: list[Kernel], folder: Path, arch: str = "sm_90") -> None:
+def ptx(kernels: list[Kernel], folder: Path, cc: tuple[int, int] = (9, 0)) -> None:
     """One file a .cu file, and one a Numba CUDA kernel, compiled for float32 without a GPU.
 
+    cc: the compute capability, (9, 0) for an H100.
     Raises RuntimeError, in one sentence, where what compiles them is missing.
     """
     from tinygrad_zh_kernels import offline
@@ -44,10 +45,11 @@ def ptx(kernels: list[Kernel], folder: Path, arch: str = "sm_90") -> None:
 
     cuda_c, numba_cuda = launches(kernels)
     for file in dict.fromkeys(launch.file for launch in cuda_c):
-        _put(folder / f"{file.parent.name}.{file.stem}.ptx", offline.nvrtc(file, "float32", arch).ptx)
-    for launch in numba_cuda:
-        name = f"{launch.kernel.py_func.__module__.rpartition('tinygrad_zh_kernels.')[2]}.{launch.kernel.__name__}"
-        _put(folder / f"{name}.ptx", offline.ptx(launch.kernel, launch.arguments, (int(arch[3]), int(arch[4:]))))
+        _put(folder / f"{file.parent.name}.{file.stem}.ptx", offline.nvrtc(file, "float32", "sm_{}{}".format(*cc)).ptx)
+    for function, arguments in {launch.kernel: launch.arguments for launch in numba_cuda
+                                if launch.dtype == "float32"}.items():
+        module = function.py_func.__module__.rpartition("tinygrad_zh_kernels.")[2]
+        _put(folder / f"{module}.{function.__name__}.ptx", offline.ptx(function, arguments, cc))
 
 
 def _bodies(kernels: list[Kernel], device: str) -> Iterator[Body]:

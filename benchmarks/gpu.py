@@ -34,14 +34,15 @@ from tinygrad_zh.kernels.commands.choosing import chosen  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "gpu.json"
 SECTIONS: dict[str, tuple[str, float]] = {
-    "environment": ("benchmarks.on_gpu.environment", 30),
-    "correct": ("benchmarks.on_gpu.correctness", 130),
-    "sanitizer": ("benchmarks.on_gpu.sanitizer", 60),
-    "launches": ("benchmarks.on_gpu.launches", 20),
-    "ceilings": ("benchmarks.on_gpu.ceilings", 20),
-    "table": ("benchmarks.on_gpu.table", 130),
-    "crossover": ("benchmarks.on_gpu.crossing", 40),
-    "training": ("benchmarks.on_gpu.training", 50),
+    "environment": ("benchmarks.on_gpu.environment", 10),
+    "correct": ("benchmarks.on_gpu.correctness", 120),
+    "sanitizer": ("benchmarks.on_gpu.sanitizer", 75),
+    "launches": ("benchmarks.on_gpu.launches", 15),
+    "ceilings": ("benchmarks.on_gpu.ceilings", 15),
+    "table": ("benchmarks.on_gpu.table", 90),
+    "crossover": ("benchmarks.on_gpu.crossing", 35),
+    "training": ("benchmarks.on_gpu.training", 45),
+    "compiled": ("benchmarks.on_gpu.compiled_torch", 60),
 }
 """{name: (module, seconds after which it leaves out the rest)}, in the order in which they run."""
 
@@ -61,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     for i, name in enumerate(wanted):
         found = document["sections"].get(name, {}).get("found", {}) if options.resume and i == 0 else {}
-        work = Work(place, kernels, options.quick, SECTIONS[name][1], found=found)
+        work = Work(place, kernels, options.quick, SECTIONS[name][1] * options.patience, found=found)
         if not run(name, work, document, options.out) and lost(work):
             return _in_a_new_process(wanted[i:], options)
     print(f"\n{options.out}")
@@ -74,6 +75,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--section", action="append", choices=SECTIONS, help="only this one; may be given again")
     parser.add_argument("--kernels", type=lambda names: names.split(","), default=[], help="rooms or kernels")
     parser.add_argument("--device", choices=("cuda", "emulated"), default="cuda")
+    parser.add_argument("--patience", type=float, default=1.0, metavar="2", help="so many times the sections' time")
     parser.add_argument("--quick", action="store_true", help="tiny sizes: to try the program, not to measure")
     parser.add_argument("--out", type=Path, default=RESULTS, metavar="FILE")
     parser.add_argument("--resume", action="store_true", help="go on with the first section where a process ended")
@@ -124,7 +126,7 @@ def _in_a_new_process(sections: list[str], options: argparse.Namespace) -> int:
         return 1
     print(f"\nthe device is lost to this process; {', '.join(left)} in a new one", flush=True)
     command = [sys.executable, "-m", "benchmarks", "gpu", "--resume", "--device", options.device, "--out",
-               str(options.out.resolve()), *(["--quick"] if options.quick else []),
+               str(options.out.resolve()), "--patience", str(options.patience), *(["--quick"] if options.quick else []),
                *(["--kernels", ",".join(options.kernels)] if options.kernels else [])]
     return subprocess.run([*command, *(word for name in left for word in ("--section", name))], cwd=ROOT,
                           check=False).returncode or 1

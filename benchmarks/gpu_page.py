@@ -183,7 +183,7 @@ def _ceilings(found: Document, say: Say) -> Iterator[str]:
 
 
 def _table(found: Document, say: Say) -> Iterator[str]:
-    ceilings, largest = found.found("ceilings"), _largest(found.of("table"))
+    ceilings, largest = found.found("ceilings"), _largest(found.of("table") + found.of("compiled"))
     if not largest or not ceilings:
         return
     yield say("table")

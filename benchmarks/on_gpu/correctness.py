@@ -41,18 +41,19 @@ def run(work: Work) -> dict[str, Any]:
     bodies.sort(key=lambda body: body.name.startswith("numba"))  # CUDA C first: it compiles faster
     launch = Poisoned(work.place.launch) if work.place.name == "cuda" else work.place.launch
     for body in work.in_time([body for body in bodies if str(body) not in verdicts], left_out):
-        verdicts[str(body)] = {"calls": 0, "error": 0.0, "problems": ["it ended the process"]}
+        verdict = verdicts[str(body)] = {"calls": 0, "error": 0.0, "problems": ["it ended the process"]}
         work.note({"bodies": verdicts})
-        verdicts[str(body)] = _checked(body, launch, work)
-        work.place.synchronize()
-        wrong = verdicts[str(body)]["problems"]
+        _check(body, launch, work, verdict)
+        wrong = verdict["problems"]
         print(f"{'✗' if wrong else '✓'} {body}: {'; '.join(wrong) or verdicts[str(body)]['calls']}", flush=True)
     failed = sorted(name for name, verdict in verdicts.items() if verdict["problems"])
     return {"bodies": verdicts, "failed": failed, "left_out": left_out}
 
 
-def _checked(body: Body, launch: Any, work: Work) -> dict[str, Any]:
-    count, worst, problems = 0, 0.0, []
+def _check(body: Body, launch: Any, work: Work, verdict: dict[str, Any]) -> None:
+    """Fill the verdict. Raises where the device is lost; the verdict then says at what."""
+    worst, problems = 0.0, verdict["problems"]
+    problems.clear()
     named = list(calls(body.kernel))
     if work.quick:
         named = named[:: len(named) // QUICK]
@@ -66,7 +67,9 @@ def _checked(body: Body, launch: Any, work: Work) -> dict[str, Any]:
                     work.place.synchronize()  # raises again where the device is lost
                     continue
             if found.covered:
-                count, worst = count + 1, max(worst, found.error)
+                verdict["calls"] += 1
+                worst = max(worst, found.error)
             if found.problem:
                 problems.append(f"{dtype}, {name}: {found.problem}")
-    return {"calls": count, "error": worst if np.isfinite(worst) else None, "problems": problems[:PROBLEMS]}
+    verdict["error"] = worst if np.isfinite(worst) else None
+    del problems[PROBLEMS:]

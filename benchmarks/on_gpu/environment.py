@@ -15,7 +15,7 @@ from benchmarks.on_gpu.work import Work
 ROOT = Path(__file__).resolve().parents[2]
 LIBRARIES = ("numpy", "numba", "numba-cuda", "cupy-cuda12x", "cupy-cuda13x", "torch", "triton")
 QUERIES = ("driver_version", "clocks.sm", "clocks.mem", "clocks.max.sm", "clocks.max.mem", "power.limit",
-           "temperature.gpu", "persistence_mode", "mig.mode.current")
+           "temperature.gpu")
 SOURCES = ("kernels/tinygrad_zh_kernels", "tinygrad_zh")
 
 
@@ -52,13 +52,11 @@ def clocks() -> dict[str, str]:
     """What nvidia-smi says of clocks, power and temperature; nothing where it is missing."""
     if shutil.which("nvidia-smi") is None:
         return {}
-    found = {}
-    for query in QUERIES:
-        done = subprocess.run(["nvidia-smi", f"--query-gpu={query}", "--format=csv,noheader"], capture_output=True,
-                              text=True, timeout=30, check=False)
-        if done.returncode == 0:
-            found[query] = done.stdout.strip().splitlines()[0]
-    return found
+    done = subprocess.run(["nvidia-smi", f"--query-gpu={','.join(QUERIES)}", "--format=csv,noheader"],
+                          capture_output=True, text=True, timeout=30, check=False)
+    if done.returncode:
+        return {}
+    return dict(zip(QUERIES, done.stdout.splitlines()[0].split(", "), strict=False))
 
 
 def source_hash() -> str:

@@ -6,11 +6,15 @@ Every array has memory of its own, so that a write beyond it is seen: CuPy's poo
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import numpy as np
 
-import tinygrad_zh_kernels as library
-from benchmarks.places import cuda
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
+
+import tinygrad_zh_kernels as library  # noqa: E402
+from benchmarks.places import cuda  # noqa: E402
 
 
 def main() -> int:

@@ -1,4 +1,4 @@
-"""The table: every kernel by every body at every size, the formula as CuPy composes it, and PyTorch, in turn."""
+"""The table: every kernel by every body at every size, CuPy's composed formula and PyTorch eager among them."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from benchmarks.bodies import Size, sizes
+from benchmarks.bodies import rows as rows_of
 from benchmarks.on_gpu import torch_ways
 from benchmarks.on_gpu.work import Work
 from tinygrad_zh.bench import Row
 from tinygrad_zh.kernels.ways import ways
-from tinygrad_zh_kernels import Arguments, Kernel, timing, units
+from tinygrad_zh_kernels import Kernel, timing, units
 
 CLOSE = {"float16": 2e-2, "float32": 1e-3, "float64": 1e-6}
 
@@ -56,12 +57,11 @@ def _measure(kernel: Kernel, size: Size, dtype: str, work: Work, problems: dict[
     calls = _running(f"{kernel} {size} {dtype}", calls, problems)
     with torch_ways.same_stream(place):
         if torch_ways.known(kernel, place):
-            calls |= _agreeing(kernel, size, copies, dtype, place.get(exact)[0], work, problems)
+            eager = torch_ways.eager(kernel, copies)
+            calls |= agreeing(f"{kernel} {size} {dtype}", eager, place.get(exact)[0], problems)
         cost = timing.cost(kernel, given, exact)
         took = timing.interleaved(calls, seconds=work.seconds, clock=place.clock)
-    return [Row({"kernel": kernel.name, "body": name, "size": list(size), "dtype": dtype}, each.seconds,
-                {"low": each.low, "high": each.high, "rounds": each.rounds, "bytes": cost.bytes, "flops": cost.flops})
-            for name, each in took.items()]
+    return rows_of({"kernel": kernel.name, "size": list(size), "dtype": dtype}, took, cost)
 
 
 def _running(what: str, calls: dict[str, timing.Call], problems: dict[str, str]) -> dict[str, timing.Call]:
@@ -76,22 +76,20 @@ def _running(what: str, calls: dict[str, timing.Call], problems: dict[str, str])
     return found
 
 
-def _shortly(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-
-
-def _agreeing(kernel: Kernel, size: Size, copies: list[Arguments], dtype: str, exact: Any, work: Work,
-              problems: dict[str, str]) -> dict[str, timing.Call]:
-    """PyTorch's ways that compute the same; compiled at the largest size alone, for that takes seconds."""
+def agreeing(what: str, calls: dict[str, timing.Call], exact: Any, problems: dict[str, str]) -> dict[str, timing.Call]:
+    """PyTorch's ways that can be run and compute the same as the formula."""
     found = {}
-    compiled = not work.quick and size == kernel.sizes[-1] and dtype == "float32"
-    for name, call in torch_ways.calls(kernel, copies, compiled).items():
+    for name, call in calls.items():
         try:
             result = call()
             first = (result[0] if isinstance(result, tuple) else result).float().cpu().numpy()
             scale = float(np.abs(exact).max(initial=1e-30))
-            np.testing.assert_allclose(first, exact.astype(np.float32), atol=CLOSE[dtype] * scale, rtol=0)
+            np.testing.assert_allclose(first, exact.astype(np.float32), atol=CLOSE[exact.dtype.name] * scale, rtol=0)
             found[name] = call
         except Exception as error:  # not this kernel's function, or what PyTorch cannot do here
-            problems[f"{kernel} {size} {dtype} {name}"] = _shortly(error)
+            problems[f"{what} {name}"] = _shortly(error)
     return found
+
+
+def _shortly(error: Exception) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib.util import find_spec
 from typing import Any
@@ -59,17 +59,20 @@ def known(kernel: Kernel, place: Place) -> bool:
     return usable(place) and kernel.name in functions()
 
 
-def calls(kernel: Kernel, copies: Sequence[Arguments], compiled: bool) -> dict[str, Call]:
-    """{name: call} of PyTorch's ways. The arguments are not copied."""
+def eager(kernel: Kernel, copies: Sequence[Arguments]) -> dict[str, Call]:
+    """{name: call} of PyTorch's function, without copying the arguments."""
+    return {EAGER: _call(functions()[kernel.name], copies)}
+
+
+def compiled(kernel: Kernel, copies: Sequence[Arguments]) -> dict[str, Call]:
+    """The same, compiled by torch.compile; the first call takes seconds."""
     import torch
 
-    function = functions()[kernel.name]
-    turns = [[tensor(x) for x in given.arrays] for given in copies]
-    ways: Mapping[str, Callable[..., Any]] = {EAGER: function}
-    if compiled:
-        ways = {**ways, COMPILED: torch.compile(function)}
-    return {name: in_turn(lambda tensors, way=way: way(*tensors), turns)  # type: ignore[misc, arg-type]
-            for name, way in ways.items()}
+    return {COMPILED: _call(torch.compile(functions()[kernel.name]), copies)}
+
+
+def _call(function: Callable[..., Any], copies: Sequence[Arguments]) -> Call:
+    return in_turn(lambda tensors: function(*tensors), [[tensor(x) for x in given.arrays] for given in copies])
 
 
 def tensor(x: Any) -> Any:
@@ -80,7 +83,7 @@ def tensor(x: Any) -> Any:
 
 
 @contextmanager
-def same_stream(place: Place) -> Any:
+def same_stream(place: Place) -> Iterator[None]:
     """PyTorch's work is queued where ours is, so that the same events time it."""
     if place.name != "cuda" or not usable(place):
         yield

@@ -46,6 +46,7 @@ def run(work: Work) -> dict[str, Any]:
     for task in TASKS[: 1 if work.quick else None]:
         steps = _steps(task, work, found["problems"])
         found["losses"][task.name] = {way: _first(step, task, way, found["problems"]) for way, step in steps.items()}
+        _compare(task, found)
         working = {way: step for way, step in steps.items() if found["losses"][task.name][way] is not None}
         with _kernels(work):
             took = interleaved(working, seconds=0.0 if work.quick else 0.6, clock=_until_done(work))
@@ -54,6 +55,13 @@ def run(work: Work) -> dict[str, Any]:
             print(f"{task.name} {way}: {units.duration(each.seconds)}", flush=True)
         work.note(found)
     return found
+
+
+def _compare(task: Task, found: dict[str, Any]) -> None:
+    """The first losses of ours and of PyTorch's eager step must agree."""
+    ours, theirs = (found["losses"][task.name].get(way) for way in ("ours", "PyTorch"))
+    if ours is not None and theirs is not None and abs(ours - theirs) > CLOSE * abs(theirs):
+        found["problems"][f"{task.name} loss"] = f"ours begins with {ours}, PyTorch's with {theirs}"
 
 
 def _until_done(work: Work) -> Callable[[Step, int], float]:

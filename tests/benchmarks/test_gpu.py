@@ -6,6 +6,8 @@ import json
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -13,8 +15,18 @@ import pytest
 
 import tinygrad_zh as tz
 import tinygrad_zh_kernels as library
-from benchmarks import gpu, gpu_page, places
-from benchmarks.on_gpu import correctness, crossing, environment, launches, sanitizer, table, training
+from benchmarks import bodies, gpu, gpu_page, places
+from benchmarks.on_gpu import (
+    compiled_torch,
+    correctness,
+    crossing,
+    environment,
+    launches,
+    sanitizer,
+    table,
+    torch_ways,
+    training,
+)
 from benchmarks.on_gpu.work import Work
 from tests.support import fake_cupy
 from tinygrad_zh.nn import position
@@ -224,6 +236,32 @@ def test_the_cpu_and_the_gpu_race_without_and_with_the_transfers(cupy, work):
     found = {(row.of["device"], row.of["body"], "transfers" in row.of) for row in section.rows}
     assert {("cpu", "numpy", False), ("cuda", "cuda-c", False), ("cuda", "cuda-c", True)} <= found
     assert cupy.gpu.counts["to device"] > 10
+
+
+@pytest.mark.torch
+def test_compiled_functions_are_measured_where_they_agree(work, monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch, "compile", lambda function: function)
+    monkeypatch.setattr(torch_ways, "usable", lambda place: True)
+    monkeypatch.setattr(torch_ways, "same_stream", lambda place: nullcontext())
+    place = replace(places.emulated(), name="cuda")
+    section = work(place)
+    assert compiled_torch.run(section) == {"left_out": [], "problems": {}}
+    assert [row.of["body"] for row in section.rows] == ["torch-compiled"]
+    monkeypatch.setattr(torch_ways, "functions", lambda: {"softmax.forward": lambda x: 2 * torch.softmax(x, -1)})
+    section = work(place)
+    (problem,) = compiled_torch.run(section)["problems"]
+    assert problem == "softmax.forward (5, 64) torch-compiled" and section.rows == []
+
+
+@pytest.mark.torch
+def test_pytorch_s_functions_compute_what_the_formulas_do(work):
+    pytest.importorskip("torch")
+    for name in torch_ways.functions():
+        problems = {}
+        table._measure(library.get(name), bodies.sizes(library.get(name), True)[0], "float32",
+                       work(replace(places.emulated(), device="none")), problems)
+        assert problems == {}, name
 
 
 def test_our_step_is_measured_eager_and_replayed(cupy, work, monkeypatch):
