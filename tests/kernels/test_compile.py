@@ -137,6 +137,7 @@ def test_float64_by_accident_is_seen(numba_cuda):
     for T, dtype in ((numba.float32, "float32"), (numba.float64, "float64")):
         x = np.zeros(3, dtype)
         found += accidental_float64([NumbaCuda(kernel, (x, x), dtype, "a body") for kernel in factory(T)])
+        found += accidental_float64([NumbaCuda(factory(T)[1], (x, x.astype("float64")), dtype, "on purpose")])
     assert len(found) == 1 and found[0].startswith("a body: bad computes in float64 on float32 arrays: ")
 
 

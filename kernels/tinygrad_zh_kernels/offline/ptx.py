@@ -37,15 +37,18 @@ def ptx(kernel: Any, arguments: tuple[Any, ...], cc: tuple[int, int] = (9, 0)) -
 
 
 def accidental_float64(launched: Iterable[NumbaCuda]) -> Iterator[str]:
-    """A sentence for every kernel of float32 that computes in float64; it compiles every kernel for both GPUs."""
+    """A sentence for every kernel that computes in float64 though no float64 is handed to it.
+
+    It compiles every kernel for both GPUs.
+    """
     for launch in launched:
-        for cc in COMPUTE_CAPABILITIES:
-            text = ptx(launch.kernel, launch.arguments, cc)
-            line = next((line.strip() for line in text.splitlines() if ".f64" in line), None)
-            if line is not None and launch.dtype != "float64":
-                yield (f"{launch.body}: {launch.kernel.py_func.__name__} computes in float64 on {launch.dtype} arrays: "
-                       f"{line}")
-                break
+        texts = [ptx(launch.kernel, launch.arguments, cc) for cc in COMPUTE_CAPABILITIES]
+        if launch.dtype == "float64" or any(getattr(x, "dtype", None) == np.float64 for x in launch.arguments):
+            continue
+        line = next((line.strip() for text in texts for line in text.splitlines() if ".f64" in line), None)
+        if line is not None:
+            yield (f"{launch.body}: {launch.kernel.py_func.__name__} computes in float64 on {launch.dtype} arrays: "
+                   f"{line}")
 
 
 def _type(value: Any) -> Any:
