@@ -126,16 +126,18 @@ def sweep(kernels: list[Kernel], place: Place,
                 print(f"\n{', '.join(f'{name} {value}' for name, value in of.items())}: copy or triad "
                       f"{units.rate(found.memory)} from memory, {units.rate(found.cache)} in the cache; matrix product "
                       f"{units.rate(found.matmul, 'FLOP')}", flush=True)
-                rows = list(_rows(kernels, place, options, of))
-            print("\n".join(table(rows, found)), flush=True)
+                rows = []
+                for kernel in tqdm(kernels, disable=not sys.stderr.isatty(), leave=False):
+                    own = list(_rows(kernel, place, options, of))
+                    tqdm.write("\n" + "\n".join(table(own, found)))
+                    rows += own
             yield of, found, rows
 
 
-def _rows(kernels: list[Kernel], place: Place, options: argparse.Namespace, of: dict[str, Any]) -> Iterator[Row]:
-    work = [(kernel, size) for kernel in kernels for size in sizes(kernel, options.quick)]
+def _rows(kernel: Kernel, place: Place, options: argparse.Namespace, of: dict[str, Any]) -> Iterator[Row]:
     facts = {name: value for name, value in of.items() if name != "dtype"}
     seconds = 0.0 if options.quick else options.seconds
-    for kernel, size in tqdm(work, disable=not sys.stderr.isatty(), leave=False):
+    for size in sizes(kernel, options.quick):
         yield from measure(kernel, size, of["dtype"], place, seconds=seconds, facts=facts)
         if options.transfers:
             yield from measure(kernel, size, of["dtype"], place, seconds=seconds, facts=facts, transfers=True)

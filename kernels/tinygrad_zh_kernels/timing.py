@@ -13,6 +13,7 @@ import numpy as np
 from tinygrad_zh_kernels.kernel import Arguments, Kernel
 
 SHORTEST = 2e-4  # seconds: what one reading of the clock takes is lost in this
+LONGEST = 1.0  # seconds: what takes longer is timed once
 FEWEST, MOST = 5, 101  # rounds
 BLOCKER = 1 << 28  # bytes: writing them keeps a GPU busy for some 0.1 ms, and pushes all else out of its cache
 
@@ -84,19 +85,23 @@ def interleaved(calls: Mapping[str, Call], *, seconds: float = 1.0, clock: Clock
     """{name: Timing} of calls that take turns. 交替计时
 
     Each is called once before, to be compiled. There are as many rounds as fit into `seconds` times the number of
-    calls, but at least 5; a call that is too short for the clock is repeated within a round.
+    calls, but at least 5; a call that is too short for the clock is repeated within a round, and one of more than a
+    second is timed once.
     """
     repeats = {}
+    samples: dict[str, list[float]] = {name: [] for name in calls}
     for name, call in calls.items():
         call()
         once = max(clock(call, 1), 1e-9)
-        repeats[name] = max(1, math.ceil(SHORTEST / once)) if once < SHORTEST else 1
-    took = sum(clock(call, repeats[name]) for name, call in calls.items())
-    rounds = min(MOST, max(FEWEST, int(seconds * len(calls) / max(took, 1e-9))))
-    samples: dict[str, list[float]] = {name: [] for name in calls}
+        if once > LONGEST:
+            samples[name].append(once)
+        else:
+            repeats[name] = max(1, math.ceil(SHORTEST / once))
+    took = sum(clock(calls[name], repeats[name]) for name in repeats)
+    rounds = min(MOST, max(FEWEST, int(seconds * len(repeats) / max(took, 1e-9))))
     for _ in range(rounds):
-        for name, call in calls.items():
-            samples[name].append(clock(call, repeats[name]) / repeats[name])
+        for name in repeats:
+            samples[name].append(clock(calls[name], repeats[name]) / repeats[name])
     return {name: _summary(times) for name, times in samples.items()}
 
 

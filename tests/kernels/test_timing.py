@@ -30,6 +30,13 @@ def test_calls_take_turns_and_the_short_one_is_repeated():
     assert clock.read[-4:] == [(1e-5, 20), (0.1, 1)] * 2
 
 
+def test_what_takes_long_is_timed_once():
+    clock = Clock()
+    found = interleaved({"short": lambda: 0.1, "long": lambda: 2.0}, seconds=1.0, clock=clock)
+    assert found["long"] == (2.0, 2.0, 2.0, 1) and found["short"].rounds == 9
+    assert list(found) == ["short", "long"] and clock.read.count((2.0, 1)) == 1
+
+
 def test_a_slow_moment_does_not_move_the_median():
     times = iter([1.0] * 4 + [1.0, 9.0, 1.0, 1.0, 2.0])
     found = interleaved({"a": lambda: next(times, 1.0)}, seconds=0, clock=Clock())
