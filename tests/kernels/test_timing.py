@@ -33,7 +33,7 @@ def test_calls_take_turns_and_the_short_one_is_repeated():
 def test_what_takes_long_is_timed_once():
     clock = Clock()
     found = interleaved({"short": lambda: 0.1, "long": lambda: 2.0}, seconds=1.0, clock=clock)
-    assert found["long"] == (2.0, 2.0, 2.0, 1) and found["short"].rounds == 9
+    assert found["long"] == (2.0, 2.0, 2.0, 1) and found["short"].rounds == 10
     assert list(found) == ["short", "long"] and clock.read.count((2.0, 1)) == 1
 
 
