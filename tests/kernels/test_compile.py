@@ -79,12 +79,13 @@ def test_a_launcher_that_launches_nothing_writes_down_what_it_is_asked_for(launc
 
 # ---- the checks themselves can fail
 
-SPILLS = """extern "C" __global__ void __launch_bounds__(1024, 2) f(T* y, int n) {
+SPILLS = """extern "C" __global__ void __launch_bounds__(1024, 2) f(T* y, int n) {  // at most 32 registers
     T held[64];
-    for (int i = 0; i < 64; i++) held[i] = y[i * n];
-    for (int k = 0; k < n; k++)
-        for (int i = 0; i < 64; i++) held[i] = held[i] * held[(i + 7) % 64] + y[k];
-    for (int i = 0; i < 64; i++) y[i] = held[i];
+#pragma unroll
+    for (int i = 0; i < 64; i++) held[i] = y[i * n + threadIdx.x];
+    __syncthreads();
+#pragma unroll
+    for (int i = 0; i < 64; i++) y[i * n] = held[63 - i];
 }"""
 
 
@@ -126,7 +127,7 @@ def factory(T):
 
     @cuda.jit
     def bad(y, x):
-        y[cuda.grid(1)] = twice(x[0]) * 0.5
+        y[cuda.grid(1)] = twice(x[0]) * 0.1
 
     return good, bad
 
