@@ -44,11 +44,12 @@ class Task(NamedTuple):
 def run(work: Work) -> dict[str, Any]:
     found: dict[str, Any] = {"problems": {}, "losses": {}}
     for task in TASKS[: 1 if work.quick else None]:
-        steps = _steps(task, work, found["problems"])
-        found["losses"][task.name] = {way: _first(step, task, way, found["problems"]) for way, step in steps.items()}
-        _compare(task, found)
-        working = {way: step for way, step in steps.items() if found["losses"][task.name][way] is not None}
         with _kernels(work):
+            steps = _steps(task, work, found["problems"])
+            losses = {way: _first(step, task, way, found["problems"]) for way, step in steps.items()}
+            found["losses"][task.name] = losses
+            _compare(task, found)
+            working = {way: step for way, step in steps.items() if losses[way] is not None}
             took = interleaved(working, seconds=0.0 if work.quick else 0.6, clock=_until_done(work))
         for way, each in took.items():
             work.rows.append(Row({"task": task.name, "step": way}, each.seconds, {"low": each.low, "high": each.high}))
@@ -102,8 +103,7 @@ def _steps(task: Task, work: Work, problems: dict[str, str]) -> dict[str, Step]:
     found = {}
     for way, make in makers.items():
         try:
-            with _kernels(work):
-                found[way] = make()
+            found[way] = make()
         except Exception as error:  # one way that cannot be had does not end the others
             problems[f"{task.name} {way}"] = f"{type(error).__name__}: {error}"
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,7 +55,9 @@ def matmul_rate(side: int, dtype: Any, xp: Any = np, *, seconds: float = 0.5, cl
     return 2 * side**3 / times["matmul"].seconds
 
 
+@cache
 def _triad() -> Any:
+    """a = b + s c by all of Numba's threads; None without Numba."""
     try:
         import numba
     except ImportError:
@@ -66,8 +69,7 @@ def _triad() -> Any:
             a[i] = b[i] + s * c[i]
 
     @numba.njit(parallel=True, nogil=True)
-    def all_threads(a, b, c, s):
-        n = numba.get_num_threads()
+    def all_threads(a, b, c, s, n):
         step = -(-a.size // n)
         for i in numba.prange(n):
             piece(a[i * step:(i + 1) * step], b[i * step:(i + 1) * step], c[i * step:(i + 1) * step], s)
@@ -76,6 +78,6 @@ def _triad() -> Any:
         if numba.get_num_threads() == 1:
             piece(a, b, c, s)  # a parallel region costs more than a small array takes
         else:
-            all_threads(a, b, c, s)
+            all_threads(a, b, c, s, numba.get_num_threads())
 
     return triad
