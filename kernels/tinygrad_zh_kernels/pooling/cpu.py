@@ -1,0 +1,185 @@
+"""Pooling on the CPU, by Numba."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numba import prange
+
+from tinygrad_zh_kernels import buffers, pooling
+from tinygrad_zh_kernels.conv2d import out_size
+from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
+
+Pair = tuple[int, int]
+
+FEW = 50_000
+"""Pixels below which a second thread costs more than it helps."""
+
+
+@pooling.max_forward.body("numba", device="cpu")
+def max_forward(x: Any, *, kernel: Pair, stride: Pair, padding: Pair) -> Any:
+    """One window after the other, its maximum and its place in registers; channels go to threads.
+
+    中文：逐个窗口计算，最大值及其位置留在寄存器里；各通道分给多个线程。
+    """
+    y = _like_windows(x, kernel, stride, padding)
+    k = buffers.empty(y.shape, np.int32)
+    _run(_max_forward, _max_forward_shared, x.size, _planes(y), _planes(k), _planes(x), kernel, stride, padding)
+    return y, k
+
+
+@pooling.max_backward.body("numba", device="cpu")
+def max_backward(dy: Any, x_shape: tuple[int, ...], k: Any, *, kernel: Pair, stride: Pair, padding: Pair) -> Any:
+    """Every window adds to the one pixel that it took; a channel belongs to one thread.
+
+    中文：每个窗口把梯度加到它取的那个像素上；一个通道只归一个线程。
+    """
+    dx = buffers.empty(x_shape, dy.dtype)
+    _run(_max_backward, _max_backward_shared, dx.size, _planes(dx), _planes(dy), _planes(k), kernel, stride, padding)
+    return dx
+
+
+@pooling.avg_forward.body("numba", device="cpu")
+def avg_forward(x: Any, *, kernel: Pair, stride: Pair, padding: Pair) -> Any:
+    """The sums of a row of windows grow by one of their pixels at a time.
+
+    中文：一行窗口的和同时累加，每次加上窗口中的一个像素。
+    """
+    y = _like_windows(x, kernel, stride, padding)
+    _run(_avg_forward, _avg_forward_shared, x.size, _planes(y), _planes(x), kernel, stride, padding)
+    return y
+
+
+@pooling.avg_backward.body("numba", device="cpu")
+def avg_backward(dy: Any, x_shape: tuple[int, ...], *, kernel: Pair, stride: Pair, padding: Pair) -> Any:
+    """A row of windows adds its shares to one of their pixels at a time.
+
+    中文：一行窗口同时把各自的一份加到窗口中的一个像素上。
+    """
+    dx = buffers.empty(x_shape, dy.dtype)
+    _run(_avg_backward, _avg_backward_shared, dx.size, _planes(dx), _planes(dy), kernel, stride, padding)
+    return dx
+
+
+def _like_windows(x: Any, kernel: Pair, stride: Pair, padding: Pair) -> Any:
+    return buffers.empty((*x.shape[:2], *out_size(x.shape[2:], kernel, stride, padding)), x.dtype)
+
+
+def _planes(x: Any) -> Any:
+    """Images and channels as one axis: a window belongs to one channel."""
+    return x.reshape(x.shape[0] * x.shape[1], *x.shape[2:])
+
+
+def _run(serial: Any, shared: Any, work: int, *arguments: Any) -> None:
+    """All planes by this thread, or by all threads."""
+    planes, threads = len(arguments[0]), numba.get_num_threads()
+    if threads == 1 or work < FEW:
+        serial(*arguments, 0, planes)
+    else:
+        shared(*arguments, planes, threads)
+
+
+# ---- what Numba compiles: planes from first to last
+
+
+@kernel(parallel=True)
+def _max_forward_shared(y, k, x, window, stride, padding, planes, threads):
+    for t in prange(threads):
+        _max_forward(y, k, x, window, stride, padding, planes * t // threads, planes * (t + 1) // threads)
+
+
+@kernel
+def _max_forward(y, k, x, window, stride, padding, first, last):
+    (U, V), (s, t), (p, q) = window, stride, padding
+    h, w = x.shape[1:]
+    for plane in range(first, last):
+        for i in range(y.shape[1]):
+            for j in range(y.shape[2]):
+                largest, taken = y.dtype.type(-np.inf), 0
+                for u in range(max(0, p - s * i), min(U, h + p - s * i)):
+                    for v in range(max(0, q - t * j), min(V, w + q - t * j)):
+                        pixel = x[plane, s * i + u - p, t * j + v - q]
+                        if not pixel <= largest and largest == largest:  # a nan is taken, and stays
+                            largest, taken = pixel, u * V + v
+                y[plane, i, j] = largest
+                k[plane, i, j] = taken
+
+
+@kernel(parallel=True)
+def _max_backward_shared(dx, dy, k, window, stride, padding, planes, threads):
+    for t in prange(threads):
+        _max_backward(dx, dy, k, window, stride, padding, planes * t // threads, planes * (t + 1) // threads)
+
+
+@kernel
+def _max_backward(dx, dy, k, window, stride, padding, first, last):
+    (U, V), (s, t), (p, q) = window, stride, padding
+    below, beside = np.empty(U * V, np.int64), np.empty(U * V, np.int64)  # a division for each window takes longer
+    for place in range(U * V):
+        below[place], beside[place] = place // V - p, place % V - q
+    for plane in range(first, last):
+        dx[plane] = 0
+        for i in range(dy.shape[1]):
+            for j in range(dy.shape[2]):
+                place = k[plane, i, j]
+                row, column = s * i + below[place], t * j + beside[place]
+                if 0 <= row < dx.shape[1] and 0 <= column < dx.shape[2]:
+                    dx[plane, row, column] += dy[plane, i, j]
+
+
+@kernel(parallel=True)
+def _avg_forward_shared(y, x, window, stride, padding, planes, threads):
+    for t in prange(threads):
+        _avg_forward(y, x, window, stride, padding, planes * t // threads, planes * (t + 1) // threads)
+
+
+@kernel
+def _avg_forward(y, x, window, stride, padding, first, last):
+    use_widest_vectors()
+    (U, V), (s, t), (p, q) = window, stride, padding
+    share = x.dtype.type(1) / x.dtype.type(U * V)
+    for plane in range(first, last):
+        for i in range(y.shape[1]):
+            sums = y[plane, i]
+            sums[:] = 0
+            for u in range(max(0, p - s * i), min(U, x.shape[1] + p - s * i)):
+                row = x[plane, s * i + u - p]
+                for v in range(V):
+                    begin, end = _inside(v - q, t, x.shape[2], sums.size)
+                    pixels = row[t * begin + v - q :: t]
+                    for j in range(end - begin):
+                        sums[begin + j] += pixels[j]
+            for j in range(sums.size):
+                sums[j] *= share
+
+
+@kernel(parallel=True)
+def _avg_backward_shared(dx, dy, window, stride, padding, planes, threads):
+    for t in prange(threads):
+        _avg_backward(dx, dy, window, stride, padding, planes * t // threads, planes * (t + 1) // threads)
+
+
+@kernel
+def _avg_backward(dx, dy, window, stride, padding, first, last):
+    use_widest_vectors()
+    (U, V), (s, t), (p, q) = window, stride, padding
+    share = dy.dtype.type(1) / dy.dtype.type(U * V)
+    for plane in range(first, last):
+        dx[plane] = 0
+        for i in range(dy.shape[1]):
+            upstream = dy[plane, i]
+            for u in range(max(0, p - s * i), min(U, dx.shape[1] + p - s * i)):
+                row = dx[plane, s * i + u - p]
+                for v in range(V):
+                    begin, end = _inside(v - q, t, dx.shape[2], upstream.size)
+                    pixels = row[t * begin + v - q :: t]
+                    for j in range(end - begin):
+                        pixels[j] += share * upstream[begin + j]
+
+
+@kernel
+def _inside(offset, step, length, count):
+    """From which j to which 0 ≤ step · j + offset < length, of j < count."""
+    return max(0, -(offset // step)), min(count, -((offset - length) // step))
