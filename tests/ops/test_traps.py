@@ -514,6 +514,11 @@ def test_dropout_keeps_the_mean_and_its_mask_is_the_gradients():
     assert F.dropout(x, p=0.25, training=False) is x
 
 
+def test_dropout_keeps_the_dtype_whatever_kind_of_number_p_is():
+    for p in (0.25, 1, np.float64(0.25), np.float32(0.25)):
+        assert F.dropout(leaf(np.ones(3), np.float32), p).dtype == np.float32
+
+
 def test_targets_of_0_and_1_have_mixed_second_derivatives_too():
     p, t = leaf([0.25, 0.25]), leaf([0.0, 1.0])
     (g,) = tz.grad(F.binary_cross_entropy(p, t, "sum"), p, create_graph=True)

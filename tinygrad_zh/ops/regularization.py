@@ -49,4 +49,5 @@ def dropout(x: Any, p: float = 0.5, training: bool = True, generator: np.random.
                         "for a seed use tz.manual_seed")
     if not training or p == 0:
         return x
+    p = float(p)  # a NumPy number would make float32 into float64
     return Dropout(x, p=p, scale=1 / (1 - p) if p < 1 else 0.0, rng=generator or default_generator())
