@@ -81,14 +81,15 @@ class Memory:
     may come from an earlier launch; there, poison tells that nobody has written it.
     """
 
-    __slots__ = ("_float", "_get", "_poison", "flat", "fresh", "name", "now", "records")
+    __slots__ = ("_float", "_get", "_pattern", "_poison", "flat", "fresh", "name", "now", "records")
 
     def __init__(self, now: Now, flat: np.ndarray[Any, Any], name: Callable[[int], str], fresh: bool) -> None:
         self.now, self.flat, self.name, self.fresh = now, flat, name, fresh
         self.records: dict[int, Record] = {}
         self._float = flat.dtype.kind == "f"
         self._get: Callable[[int], Any] = flat.__getitem__ if self._float else flat.item
-        self._poison = poison(flat.dtype)
+        poisoned = poison(flat.dtype)
+        self._poison, self._pattern = poisoned[0], poisoned.tobytes()
 
     def read(self, at: int) -> Any:
         """The element, after the check that nobody may be writing it and that somebody has."""
@@ -152,7 +153,7 @@ class Memory:
     def _value(self, at: int) -> Any:
         value = self._get(at)
         poisoned = value != value if self._float else value == self._poison
-        if poisoned and not self.fresh and self.flat[at].tobytes() == self._poison.tobytes():
+        if poisoned and not self.fresh and self.flat[at : at + 1].tobytes() == self._pattern:  # a bool too has 8 bits
             self._unwritten(at)
         return value
 
@@ -238,15 +239,15 @@ class Watched:
 
 @cache
 def poison(dtype: np.dtype[Any]) -> Any:
-    """What EmulatedLauncher.empty fills an array of this dtype with."""
+    """One element of what EmulatedLauncher.empty fills an array of this dtype with."""
     array = np.empty(1, dtype)
     emulator.poison([array])
-    return array[0]
+    return array
 
 
 def fresh(now: Now, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Watched:
     """New shared or local memory, all poison."""
-    flat = np.full(math.prod(shape), poison(dtype))
+    flat = np.repeat(poison(dtype), math.prod(shape))
     return _whole(Memory(now, flat, _named(name, shape), fresh=True), shape)
 
 

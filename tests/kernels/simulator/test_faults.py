@@ -301,3 +301,17 @@ def test_what_the_simulator_does_not_have(fault):
         cuda.nanosleep(3)
 
     assert "the simulator has no cuda.nanosleep" in fault(kernel)
+
+
+def test_a_truth_value_that_nobody_has_written_and_one_that_somebody_has():
+    @cuda.jit
+    def kernel(y, mask):
+        i = cuda.threadIdx.x
+        y[i] = float32(1) if mask[i] else float32(0)
+
+    launcher = EmulatedLauncher()
+    y = launcher.empty((64,), np.float32)
+    launcher.numba(kernel, (1,), (64,), (y, X > 9))
+    assert (y == (X > 9)).all()
+    with pytest.raises(KernelError, match=r"mask\[0\] is read before anybody has written it"):
+        launcher.numba(kernel, (1,), (64,), (y, launcher.empty((64,), np.bool_)))
