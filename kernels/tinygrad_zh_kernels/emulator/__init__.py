@@ -35,14 +35,16 @@ def load(file: Path, dtype: np.dtype[Any], defines: tuple[str, ...] = (), *, edi
          traced: bool = False) -> Module:
     """A .cu file compiled for a dtype, again only when its text, or a file that it includes, has changed.
 
-    traced: so that one of its threads can be watched. Raises CompileError with g++'s words, RuntimeError where there
-    is no g++, KeyError for a dtype that is none of float16, float32 and float64.
+    edit: changes its text before; traced: so that one of its threads can be watched. Raises CompileError with g++'s
+    words, RuntimeError where there is no g++, KeyError for a dtype that is none of float16, float32 and float64.
     """
     unit, places = _unit(Path(file), edit, traced)
     before = prelude(dtype, defines)
     key = (before, unit.text)
     if key not in _MODULES:
-        _MODULES[key] = Module(unit, library(unit, before, traced=traced), places)
+        # An instrumented text is several times as long, and seldom run more than once: it is not optimised.
+        more = ("-DEMULATOR_TRACE", "-O0") if traced else ("-O0",) if edit else ()
+        _MODULES[key] = Module(unit, library(unit, before, more), places)
     return _MODULES[key]
 
 

@@ -26,14 +26,14 @@ class CompileError(RuntimeError):
     """g++ refused a .cu file; the message is g++'s own."""
 
 
-def library(unit: Unit, prelude: str, *, traced: bool = False) -> Path:
-    """The shared library of a unit. prelude: what stands before its text; traced: its text has been instrumented.
+def library(unit: Unit, prelude: str, more: tuple[str, ...] = ()) -> Path:
+    """The shared library of a unit. prelude: what stands before its text; more: options for g++.
 
     Raises CompileError, and RuntimeError where there is no g++.
     """
     exports = [f"EMULATOR_KERNEL({kernel.name}, {kernel.bounds})" for kernel in unit.kernels.values()]
     text = "\n".join(['#include "cuda.h"', prelude, unit.text, '#line 1 "exports"', *exports, ""])
-    options = (*COMPILER, *WATCHED, *(("-DEMULATOR_TRACE",) if traced else ()))
+    options = (*COMPILER, *WATCHED, *more)
     runtime = _runtime()
     target = folder() / f"{unit.file.stem}-{_key(text, *options, runtime.name, _headers())}.so"
     if not target.exists():

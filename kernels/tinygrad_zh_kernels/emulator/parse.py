@@ -31,9 +31,10 @@ def statements(text: str) -> Iterator[Statement]:
     """Every statement in the functions of a plain text, in the order in which they stand."""
     position = 0
     while (opening := text.find("{", position)) >= 0:
-        position = closing(text, opening) + 1
+        position = opening + 1  # of a struct: its functions come next
         if text[:opening].rstrip().endswith(")"):
-            yield from _block(text, opening + 1, position - 1)
+            position = closing(text, opening)
+            yield from _block(text, opening + 1, position)
 
 
 def closing(text: str, opening: int) -> int:
