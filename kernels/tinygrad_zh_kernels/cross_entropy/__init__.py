@@ -9,8 +9,9 @@ softmax(x) again: eˣ⁻ˡˢᵉ.
 Covered: x (…, C), contiguous, C > 0; t (…), int32 or int64; float32 and float64. Not float16: lse is kept between the
 two, and rounded to 11 bits it would cost softmax its third digit.
 
-Least traffic: forward reads x; backward reads x and writes dx. Three times the logits in all, for ten operations a
-number.
+Least traffic: forward reads x; backward reads x and writes dx. Three times the logits in all, for eight operations a
+number. Both in one launch, that writes softmax(x) − 1_t while x is at hand, would be two times, but only if ∂L/∂y were
+known by then (a mean's 1/n, say): any other has yet to be multiplied with it, which makes four.
 
 Easy to get wrong: m must be subtracted. A label that is out of range (F.cross_entropy refuses it) reads no memory of
 others: it is no class, its loss is 0. A row of −∞ alone is nan, −∞ where the label is not is no matter.

@@ -2,8 +2,8 @@
 // dy and y, wait in registers for the sum; those that are too long are read twice.
 #include "row.cuh"
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1) softmax_backward(T* __restrict__ dx, const T* __restrict__ dy,
-                                                                    const T* __restrict__ y, int rows, int columns) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) softmax_backward(
+        T* __restrict__ dx, const T* __restrict__ dy, const T* __restrict__ y, int rows, int columns) {
     __shared__ A room[32];
     int row = row_of_thread();
     if (row >= rows) return;  // the whole warp
@@ -34,9 +34,8 @@ extern "C" __global__ void softmax_backward_long(T* __restrict__ dx, const T* __
     for (int i = threadIdx.x; i < columns; i += blockDim.x) dx[i] = (T)(read(y[i]) * (read(dy[i]) - dot));
 }
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1) log_softmax_backward(T* __restrict__ dx, const T* __restrict__ dy,
-                                                                        const T* __restrict__ y, int rows,
-                                                                        int columns) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) log_softmax_backward(
+        T* __restrict__ dx, const T* __restrict__ dy, const T* __restrict__ y, int rows, int columns) {
     __shared__ A room[32];
     int row = row_of_thread();
     if (row >= rows) return;  // the whole warp

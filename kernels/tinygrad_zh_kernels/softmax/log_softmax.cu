@@ -2,8 +2,8 @@
 // row in registers, and a second reading for rows that are too long.
 #include "row.cuh"
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1) log_softmax(T* __restrict__ y, const T* __restrict__ x, int rows,
-                                                               int columns) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) log_softmax(
+        T* __restrict__ y, const T* __restrict__ x, int rows, int columns) {
     __shared__ A room[32];
     int row = row_of_thread();
     if (row >= rows) return;  // the whole warp

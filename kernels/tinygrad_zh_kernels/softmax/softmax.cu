@@ -59,8 +59,8 @@ extern "C" __global__ void softmax_online(T* __restrict__ y, const T* __restrict
 
 // ---- The one that is used: a row is read once and kept in registers (row.cuh). For rows that do not fit, see 3.
 
-extern "C" __global__ void __launch_bounds__(THREADS, 1) softmax(T* __restrict__ y, const T* __restrict__ x, int rows,
-                                                           int columns) {
+extern "C" __global__ void __launch_bounds__(THREADS, 1) softmax(
+        T* __restrict__ y, const T* __restrict__ x, int rows, int columns) {
     __shared__ A room[32];
     int row = row_of_thread();
     if (row >= rows) return;  // the whole warp
