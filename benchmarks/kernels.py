@@ -204,7 +204,7 @@ def _csv(rows: Any, path: Path) -> None:
 
 
 def pictures(results: Results, roofs: list[tuple[dict[str, Any], Peaks]], folder: Path) -> Iterator[Path]:
-    """The roofline and the crossovers of the first dtype and number of threads, in both languages."""
+    """The roofline, and each room's crossovers, of the first dtype and number of threads, in both languages."""
     of, found = roofs[0]
     rows = drawable(row for row in results.rows if "transfers" not in row.of
                     and all(row.of.get(name) == value for name, value in of.items()))
@@ -214,7 +214,9 @@ def pictures(results: Results, roofs: list[tuple[dict[str, Any], Peaks]], folder
                         threads=of.get("threads", 1))
             roofs_named = {text("plot.memory"): found.memory, text("plot.cache"): found.cache}
             yield roofline(points(rows), roofs_named, found.matmul, folder / f"roofline.{language}.png", title=what)
-            yield crossover(races(rows), folder / f"crossover.{language}.png", title=what)
+            for room in dict.fromkeys(row.of["kernel"].partition(".")[0] for row in rows):
+                own = [row for row in rows if row.of["kernel"].startswith(f"{room}.")]
+                yield crossover(races(own), folder / f"crossover.{room}.{language}.png", title=what)
 
 
 if __name__ == "__main__":

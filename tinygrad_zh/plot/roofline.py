@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 # Okabe and Ito, Color Universal Design, each with a mark of its own for print in grey.
 MARKS = ((ORANGE, "o"), (BLUE, "s"), ("#009E73", "^"), ("#CC79A7", "D"), ("#E69F00", "v"), ("#56B4E9", "P"),
          ("#000000", "X"), (GREY, "*"))
-NUMBER = 0.22  # how high a number is, as a logarithm of the vertical axis
+LEFT, ACROSS, BELOW, HEIGHT = 0.85, 6.6, 1.75, 7.6  # inches: of the margin, the axes, what is below them, and the page
+COLUMN, NAMES = 2.6, 26  # inches: of a column of kernels' names; and how many stand in one
+NUMBER = 0.022  # how high a number is, as a share of the vertical axis
 
 
 @dataclass(frozen=True)
@@ -51,9 +53,12 @@ def roofline(points: Sequence[Point], bandwidths: Mapping[str, float], peak: flo
     low = min(point.intensity for point in drawn) / 2
     high = 4 * max(ridge, *(point.intensity for point in drawn))
     floor = min(point.flops for point in drawn) / 2
+    columns = -(-len({point.kernel for point in drawn}) // NAMES)
+    width = LEFT + ACROSS + 0.2 + COLUMN * columns
 
     def paint(figure: Figure) -> None:
-        axes = figure.subplots()
+        figure.set_layout_engine("none")
+        axes = figure.add_axes((LEFT / width, BELOW / HEIGHT, ACROSS / width, 1 - (BELOW + 0.4) / HEIGHT))
         x = np.geomspace(low, high, 400)
         for dash, (name, bandwidth) in zip(("-", "--", ":"), bandwidths.items(), strict=False):
             roof = np.minimum(peak, bandwidth * x)
@@ -64,18 +69,21 @@ def roofline(points: Sequence[Point], bandwidths: Mapping[str, float], peak: flo
             own = [point for point in drawn if point.body == body]
             axes.plot([p.intensity for p in own], [p.flops for p in own], mark, color=colour, ms=6.5, mew=0.6,
                       mec="white", label=body, zorder=3)
-        axes.text(1.02, 1.0, "\n".join(_number(axes, drawn)), transform=axes.transAxes, va="top", fontsize=9,
-                  linespacing=1.5)
         axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(floor, 2.2 * peak), xlabel=text("plot.intensity"),
                  ylabel=text("plot.flops"), title=title)
-        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9.5)
+        names = _number(axes, drawn)
+        for i in range(columns):
+            axes.annotate("\n".join(names[i * NAMES:(i + 1) * NAMES]), (1, 1), (14 + 72 * COLUMN * i, 0), va="top",
+                          xycoords="axes fraction", textcoords="offset points", fontsize=9, linespacing=1.5)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=3, fontsize=9.5)
 
     rows = ([p.kernel, p.body, p.intensity, p.flops] for p in points)
-    return draw(path, (10.0, 6.2), paint, ["kernel", "body", "flops_a_byte", "flops_a_second"], rows)
+    return draw(path, (width, HEIGHT), paint, ["kernel", "body", "flops_a_byte", "flops_a_second"], rows)
 
 
 def _number(axes: Any, points: Sequence[Point]) -> list[str]:
     """Each kernel's number over its highest point, or higher where another stands there; the numbers' meanings."""
+    (left, right), (low, high) = (np.log(axes.get_xlim()), np.log(axes.get_ylim()))
     best: dict[str, Point] = {}
     for point in points:
         if point.kernel not in best or point.flops > best[point.kernel].flops:
@@ -83,10 +91,10 @@ def _number(axes: Any, points: Sequence[Point]) -> list[str]:
     order = sorted(best.values(), key=lambda point: (point.intensity, point.flops))
     taken: list[tuple[float, float]] = []
     for number, point in enumerate(order, 1):
-        height = 1.1 * point.flops
-        while any(abs(np.log(point.intensity / x)) < 0.12 and abs(np.log(height / y)) < NUMBER for x, y in taken):
-            height *= 1.1
-        taken.append((point.intensity, height))
-        axes.text(point.intensity, height, f"{number}", ha="center", va="bottom", fontsize=8.5, zorder=4,
-                  bbox={"fc": "white", "ec": "none", "pad": 0.6, "alpha": 0.75})
+        x, y = (np.log(point.intensity) - left) / (right - left), (np.log(point.flops) - low) / (high - low) + 0.008
+        while any(abs(x - other) < NUMBER and abs(y - above) < NUMBER for other, above in taken):
+            y += NUMBER / 4
+        taken.append((x, y))
+        axes.text(x, y, f"{number}", transform=axes.transAxes, ha="center", va="bottom", fontsize=8, zorder=4,
+                  bbox={"fc": "white", "ec": "none", "pad": 0.3, "alpha": 0.7})
     return [f"{number}  {point.kernel}" for number, point in enumerate(order, 1)]
