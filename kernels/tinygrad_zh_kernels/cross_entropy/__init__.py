@@ -66,6 +66,13 @@ def rows(dtype: DType, *values: list[float]) -> Batch:
     return np.array(values, dtype), np.arange(len(values)) % 2 * (len(values[0]) - 1)
 
 
+def long_with_infinities(rng: Rng, dtype: DType) -> Batch:
+    """A long row that begins with −∞ in every seventh place, its label elsewhere."""
+    x = scores(rng, dtype, (1, 16_501))
+    x[0, ::7] = -np.inf
+    return x, np.array([1])
+
+
 def call(rng: Rng, both: Batch) -> Arguments:
     """A call of forward."""
     return Arguments(both)
@@ -94,6 +101,7 @@ CASES: dict[str, Callable[[Rng, DType], Batch]] = {
 }
 SPECIAL: dict[str, Callable[[Rng, DType], Batch]] = {
     "−∞ among others": lambda rng, dtype: rows(dtype, [1, -INF, 2], [3, -INF, 1], [-INF, 1, 1]),
+    "−∞ in a long row": long_with_infinities,
     "a row of −∞": lambda rng, dtype: rows(dtype, [1, 2, 3], [-INF, -INF, -INF], [3, 2, 1]),
     "+∞ and nan": lambda rng, dtype: rows(dtype, [1, 2, 3], [INF, 1, 2], [1, np.nan, 1]),
 }
