@@ -48,9 +48,9 @@ extern "C" __global__ void conv2d_direct(T* __restrict__ y, const T* __restrict_
 // ---- 2. The product of two matrices that are looked up: a block computes TILE x TILE of its numbers, a thread 4 x 4 of
 // them in registers, so that 8 numbers from shared memory serve 16 multiplications.
 //
-// A matrix is a struct: place(r, m) remembers the r-th of four rows (columns) of this thread, inner(k) the place along
-// the sum, k = -1 for none, and at(r) is the number where they meet, 0 outside of the matrix. So the divisions that take
-// an index apart are done once for four numbers.
+// A matrix is a struct and three functions: place(m, r, i) remembers row (column) i as the r-th of this thread's four,
+// inner(m, k) the place along the sum, k = -1 for none, and at(m, r) is the number where they meet, 0 outside of the
+// matrix. So the divisions that take an index apart are done once for four numbers.
 
 #define TILE 64
 #define DEEP 16
@@ -61,16 +61,16 @@ __device__ __forceinline__ void multiply(A (&sums)[4][4], Left& left, Right& rig
     int x = threadIdx.x, y = threadIdx.y;
 #pragma unroll
     for (int r = 0; r < 4; r++) {
-        left.place(r, blockIdx.y * TILE + y + 16 * r);
-        right.place(r, blockIdx.x * TILE + x + 16 * r);
+        place(left, r, blockIdx.y * TILE + y + 16 * r);
+        place(right, r, blockIdx.x * TILE + x + 16 * r);
     }
     for (int start = first; start < last; start += DEEP) {
-        left.inner(start + x < last ? start + x : -1);
-        right.inner(start + y < last ? start + y : -1);
+        inner(left, start + x < last ? start + x : -1);
+        inner(right, start + y < last ? start + y : -1);
 #pragma unroll
         for (int r = 0; r < 4; r++) {
-            lefts[x][y + 16 * r] = left.at(r);  // rows of TILE + 2: sixteen x and two y, 32 different banks
-            rights[y][x + 16 * r] = right.at(r);
+            lefts[x][y + 16 * r] = at(left, r);  // rows of TILE + 2: sixteen x and two y, 32 different banks
+            rights[y][x + 16 * r] = at(right, r);
         }
         __syncthreads();
 #pragma unroll
@@ -97,32 +97,37 @@ struct Kernels {  // W (o; c, u, v), as it lies in memory
     const T* weights;
     int rows, columns;
     int row[4], k;
-    __device__ __forceinline__ void place(int r, int m) { row[r] = m; }
-    __device__ __forceinline__ void inner(int next) { k = next; }
-    __device__ __forceinline__ A at(int r) {
-        return k >= 0 && row[r] < rows ? read(weights[(Long)row[r] * columns + k]) : (A)0;
-    }
 };
+
+__device__ __forceinline__ void place(Kernels& m, int r, int i) { m.row[r] = i; }
+__device__ __forceinline__ void inner(Kernels& m, int k) { m.k = k; }
+__device__ __forceinline__ A at(const Kernels& m, int r) {
+    if (m.k < 0 || m.row[r] >= m.rows) return 0;
+    return read(m.weights[(Long)m.row[r] * m.columns + m.k]);
+}
 
 struct Windows {  // X (c, u, v; n, i, j)
     const T* x;
     Lengths of;
     int n[4], top[4], left[4];
     int c, u, v;
-    __device__ __forceinline__ void place(int r, int m) {
-        n[r] = m < of.N * of.I * of.J ? m / (of.I * of.J) : -1;
-        top[r] = of.s * (m / of.J % of.I) - of.p;
-        left[r] = of.t * (m % of.J) - of.q;
-    }
-    __device__ __forceinline__ void inner(int k) {
-        c = k < 0 ? -1 : k / (of.U * of.V);
-        u = k / of.V % of.U;
-        v = k % of.V;
-    }
-    __device__ __forceinline__ A at(int r) {
-        return c >= 0 && n[r] >= 0 ? pixel(x, of, n[r], c, top[r] + u, left[r] + v) : (A)0;
-    }
 };
+
+__device__ __forceinline__ void place(Windows& m, int r, int i) {
+    const Lengths& of = m.of;
+    m.n[r] = i < of.N * of.I * of.J ? i / (of.I * of.J) : -1;
+    m.top[r] = of.s * (i / of.J % of.I) - of.p;
+    m.left[r] = of.t * (i % of.J) - of.q;
+}
+__device__ __forceinline__ void inner(Windows& m, int k) {
+    m.c = k < 0 ? -1 : k / (m.of.U * m.of.V);
+    m.u = k / m.of.V % m.of.U;
+    m.v = k % m.of.V;
+}
+__device__ __forceinline__ A at(const Windows& m, int r) {
+    if (m.c < 0 || m.n[r] < 0) return 0;
+    return pixel(m.x, m.of, m.n[r], m.c, m.top[r] + m.u, m.left[r] + m.v);
+}
 
 extern "C" __global__ void __launch_bounds__(256)
     conv2d_forward(T* __restrict__ y, const T* __restrict__ x, const T* __restrict__ weights, const T* __restrict__ b, int N,
@@ -152,16 +157,17 @@ struct KernelsOfInput {  // W (c; o, u, v)
     const T* weights;
     Lengths of;
     int c[4], o, rest;
-    __device__ __forceinline__ void place(int r, int m) { c[r] = m; }
-    __device__ __forceinline__ void inner(int k) {
-        o = k < 0 ? -1 : k / (of.U * of.V);
-        rest = k % (of.U * of.V);
-    }
-    __device__ __forceinline__ A at(int r) {
-        if (o < 0 || c[r] >= of.C) return 0;
-        return read(weights[((Long)o * of.C + c[r]) * of.U * of.V + rest]);
-    }
 };
+
+__device__ __forceinline__ void place(KernelsOfInput& m, int r, int i) { m.c[r] = i; }
+__device__ __forceinline__ void inner(KernelsOfInput& m, int k) {
+    m.o = k < 0 ? -1 : k / (m.of.U * m.of.V);
+    m.rest = k % (m.of.U * m.of.V);
+}
+__device__ __forceinline__ A at(const KernelsOfInput& m, int r) {
+    if (m.o < 0 || m.c[r] >= m.of.C) return 0;
+    return read(m.weights[((Long)m.o * m.of.C + m.c[r]) * m.of.U * m.of.V + m.rest]);
+}
 
 // Which window begins at this place, -1 for none: with a stride of 2 every second place has none.
 __device__ __forceinline__ int window_at(int place, int stride) {
@@ -174,23 +180,26 @@ struct WindowsOfPixel {  // dY (o, u, v; n, y, x): the window that has the pixel
     Lengths of;
     int n[4], row[4], column[4];
     int o, u, v;
-    __device__ __forceinline__ void place(int r, int m) {
-        n[r] = m < of.N * of.H * of.W ? m / (of.H * of.W) : -1;
-        row[r] = m / of.W % of.H + of.p;
-        column[r] = m % of.W + of.q;
-    }
-    __device__ __forceinline__ void inner(int k) {
-        o = k < 0 ? -1 : k / (of.U * of.V);
-        u = k / of.V % of.U;
-        v = k % of.V;
-    }
-    __device__ __forceinline__ A at(int r) {
-        int i = window_at(row[r] - u, of.s);
-        int j = window_at(column[r] - v, of.t);
-        if (o < 0 || n[r] < 0 || !between(i, of.I) || !between(j, of.J)) return 0;
-        return read(dy[(((Long)n[r] * of.O + o) * of.I + i) * of.J + j]);
-    }
 };
+
+__device__ __forceinline__ void place(WindowsOfPixel& m, int r, int i) {
+    const Lengths& of = m.of;
+    m.n[r] = i < of.N * of.H * of.W ? i / (of.H * of.W) : -1;
+    m.row[r] = i / of.W % of.H + of.p;
+    m.column[r] = i % of.W + of.q;
+}
+__device__ __forceinline__ void inner(WindowsOfPixel& m, int k) {
+    m.o = k < 0 ? -1 : k / (m.of.U * m.of.V);
+    m.u = k / m.of.V % m.of.U;
+    m.v = k % m.of.V;
+}
+__device__ __forceinline__ A at(const WindowsOfPixel& m, int r) {
+    const Lengths& of = m.of;
+    int i = window_at(m.row[r] - m.u, of.s);
+    int j = window_at(m.column[r] - m.v, of.t);
+    if (m.o < 0 || m.n[r] < 0 || !between(i, of.I) || !between(j, of.J)) return 0;
+    return read(m.dy[(((Long)m.n[r] * of.O + m.o) * of.I + i) * of.J + j]);
+}
 
 extern "C" __global__ void __launch_bounds__(256)
     conv2d_backward_x(T* __restrict__ dx, const T* __restrict__ dy, const T* __restrict__ weights, int N, int C, int H, int W,
@@ -222,35 +231,41 @@ struct Upstream {  // dY (o; n, i, j)
     const T* dy;
     int O, size;
     int o[4], n, rest;
-    __device__ __forceinline__ void place(int r, int m) { o[r] = m; }
-    __device__ __forceinline__ void inner(int k) {
-        n = k < 0 ? -1 : k / size;
-        rest = k % size;
-    }
-    __device__ __forceinline__ A at(int r) {
-        return n >= 0 && o[r] < O ? read(dy[((Long)n * O + o[r]) * size + rest]) : (A)0;
-    }
 };
+
+__device__ __forceinline__ void place(Upstream& m, int r, int i) { m.o[r] = i; }
+__device__ __forceinline__ void inner(Upstream& m, int k) {
+    m.n = k < 0 ? -1 : k / m.size;
+    m.rest = k % m.size;
+}
+__device__ __forceinline__ A at(const Upstream& m, int r) {
+    if (m.n < 0 || m.o[r] >= m.O) return 0;
+    return read(m.dy[((Long)m.n * m.O + m.o[r]) * m.size + m.rest]);
+}
 
 struct WindowsAcross {  // X (n, i, j; c, u, v)
     const T* x;
     Lengths of;
     int c[4], u[4], v[4];
     int n, top, left;
-    __device__ __forceinline__ void place(int r, int m) {
-        c[r] = m < of.C * of.U * of.V ? m / (of.U * of.V) : -1;
-        u[r] = m / of.V % of.U;
-        v[r] = m % of.V;
-    }
-    __device__ __forceinline__ void inner(int k) {
-        n = k < 0 ? -1 : k / (of.I * of.J);
-        top = of.s * (k / of.J % of.I) - of.p;
-        left = of.t * (k % of.J) - of.q;
-    }
-    __device__ __forceinline__ A at(int r) {
-        return n >= 0 && c[r] >= 0 ? pixel(x, of, n, c[r], top + u[r], left + v[r]) : (A)0;
-    }
 };
+
+__device__ __forceinline__ void place(WindowsAcross& m, int r, int i) {
+    const Lengths& of = m.of;
+    m.c[r] = i < of.C * of.U * of.V ? i / (of.U * of.V) : -1;
+    m.u[r] = i / of.V % of.U;
+    m.v[r] = i % of.V;
+}
+__device__ __forceinline__ void inner(WindowsAcross& m, int k) {
+    const Lengths& of = m.of;
+    m.n = k < 0 ? -1 : k / (of.I * of.J);
+    m.top = of.s * (k / of.J % of.I) - of.p;
+    m.left = of.t * (k % of.J) - of.q;
+}
+__device__ __forceinline__ A at(const WindowsAcross& m, int r) {
+    if (m.n < 0 || m.c[r] < 0) return 0;
+    return pixel(m.x, m.of, m.n, m.c[r], m.top + m.u[r], m.left + m.v[r]);
+}
 
 extern "C" __global__ void __launch_bounds__(256)
     conv2d_backward_W(A* __restrict__ parts, const T* __restrict__ dy, const T* __restrict__ x, int share, int N, int C, int H,
