@@ -97,6 +97,11 @@ def test_no_layer_is_left_out() -> None:
     assert layers <= {name.split()[0] for name in LAYERS}
 
 
+def test_an_array_of_the_gpu_does_for_a_tensor(cupy: Any) -> None:
+    x = given(ROWS, "cuda")
+    assert nn.SinusoidalPosition(8)(x.array).tolist() == nn.SinusoidalPosition(8)(x).tolist()
+
+
 def test_what_a_layer_attends_to_is_brought_back(cupy: Any) -> None:
     maps = {}
     for device in ("cpu", "cuda"):

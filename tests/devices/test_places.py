@@ -46,7 +46,10 @@ def test_two_gpus_do_not_meet_although_cupy_would_let_them(two: Any) -> None:
         a + b
     with pytest.raises(TypeError, match=r"^LayerNorm .*the inputs are on cuda:0 and cuda:1, move them"):
         F.layer_norm(tz.tensor(np.ones((2, 1)), device="cuda:0"), b, b)
-    assert (a.to("cuda:1") + b).tolist() == [2.0]
+    two.gpu.counts.clear()
+    moved = a.to("cuda:1")
+    assert two.gpu.counts["sync"] == 1  # the first GPU computes on a stream of its own
+    assert (moved + b).tolist() == [2.0]
 
 
 def test_a_list_of_indices_or_labels_goes_along_and_an_array_does_not(cupy: Any) -> None:

@@ -1,8 +1,8 @@
 """Does CuPy take the calls that the formulas make of it? CuPy itself answers, without a driver.
 
-The stand-in notes every call of the ops table; each is made once more of CuPy, on arrays of the same kind in memory
-that only looks like a GPU's. CuPy checks names, keywords and types, and fails at the launch, for want of a driver:
-as it should. Any other error would have come on a GPU too.
+The stand-in notes every call that the ops table, the layers and the documents' training steps make; each is made once
+more of CuPy, on arrays of the same kind in memory that only looks like a GPU's. CuPy checks names, keywords and types,
+and fails at the launch, for want of a driver: as it should. Any other error would have come on a GPU too.
 """
 
 from __future__ import annotations
@@ -14,6 +14,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from tests.devices import launches
+from tests.devices.test_layers import LAYERS
+from tests.devices.test_layers import run as run_layer
 from tests.devices.test_ops import run
 from tests.ops.checks import cast
 from tests.ops.table import TABLE
@@ -24,7 +27,7 @@ pytestmark = pytest.mark.skipif(real.is_available(), reason="a GPU is there: it 
 
 
 def called(gpu: Any) -> dict[Any, tuple[str, Any, Any]]:
-    """Every kind of call that the table's rows make, by function, dtypes and numbers of axes."""
+    """Every kind of call that rows, layers and training steps make, by function, dtypes and numbers of axes."""
     gpu.calls = []
     for row in TABLE:
         @settings(max_examples=4, deadline=None, phases=[Phase.generate], derandomize=True, database=None,
@@ -35,6 +38,10 @@ def called(gpu: Any) -> dict[Any, tuple[str, Any, Any]]:
             run(row, case, cast(case.arrays, np.float32), "cuda")  # noqa: B023
 
         draw()
+    for made in LAYERS.values():
+        run_layer(made, "cuda", training=True)
+    for name in launches.STEPS:
+        launches.train(name, "cuda", steps=1)
     return {(name, kind(arguments), kind(keywords)): (name, arguments, keywords)
             for name, arguments, keywords in gpu.calls}
 

@@ -62,8 +62,8 @@ def use(number: int) -> Any:
         cupy.cuda.Device(number).use()
     except cupy.cuda.runtime.CUDARuntimeError:
         count = cupy.cuda.runtime.getDeviceCount()
-        raise RuntimeError(f'there is no device "cuda:{number}"; this machine has {count} GPU{"s" * (count > 1)}, '
-                           f'"cuda:0"{f" to {chr(34)}cuda:{count - 1}{chr(34)}" if count > 1 else ""}') from None
+        there = f'{count} GPUs, "cuda:0" to "cuda:{count - 1}"' if count > 1 else '1 GPU, "cuda:0"'
+        raise RuntimeError(f'there is no device "cuda:{number}"; this machine has {there}') from None
     _stream(cupy, number).use()
     return cupy
 
@@ -94,11 +94,13 @@ def synchronize() -> None:
 
 
 def upload(array: Any, number: int) -> Any:
-    """The array on a GPU. The copy waits for nobody."""
+    """The array on a GPU. The copy waits for nobody, but of what is on another GPU: that has its own stream."""
     if (what := _CAPTURED.get()) is not None:
         raise RuntimeError(f"{what} takes data from the CPU to the GPU while it is captured, and a replay would not "
                            "see them change; pass them as arguments, and set learning rates between the steps")
     cupy = use(number)
+    if isinstance(array, cupy.ndarray):
+        _stream(cupy, array.device.id).synchronize()
     return roomy(lambda: cupy.asarray(array))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_zh.core import Tensor
 from tinygrad_zh.core.dtype import get_default_dtype
-from tinygrad_zh.device import move
+from tinygrad_zh.device import device_of, move, on_cuda
 from tinygrad_zh.nn.init import Initializer, small_normal
 from tinygrad_zh.nn.layers import check_lengths, initial
 from tinygrad_zh.nn.module import Module
@@ -56,7 +56,8 @@ class SinusoidalPosition(Module):
         dtype = getattr(x, "dtype", None)
         dtype = dtype if dtype and dtype.kind == "f" else get_default_dtype()
         rows = _rows("SinusoidalPosition", x, self.width)
-        return x + _placed(rows, self.width, dtype, x.device if isinstance(x, Tensor) else "cpu")
+        home = x.array if isinstance(x, Tensor) else x
+        return x + _placed(rows, self.width, dtype, device_of(home) if on_cuda(home) else "cpu")
 
     def describe(self) -> str:
         return str(self.width)
