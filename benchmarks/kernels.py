@@ -31,7 +31,8 @@ sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
 
 from benchmarks import against_pytorch, compiled  # noqa: E402
 from benchmarks.bodies import drawable, measure, points, races, sizes  # noqa: E402
-from benchmarks.machine import machine, print_machine  # noqa: E402
+from benchmarks.machine import machine  # noqa: E402
+from benchmarks.on_gpu.environment import libraries  # noqa: E402
 from benchmarks.places import PLACES, Place  # noqa: E402
 from tinygrad_zh.bench import Results, Row, write  # noqa: E402
 from tinygrad_zh.disk import whole_file  # noqa: E402
@@ -90,12 +91,15 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def run(options: argparse.Namespace) -> int:
+    if options.transfers and options.device != "cuda":
+        raise ValueError("--transfers measures the way to a GPU and back; it needs --device cuda")
     own = load(options.file)
     kernels = chosen(options.kernels)
     if own and not options.kernels:
         kernels = list(dict.fromkeys(body.kernel for body in own))
     place = PLACES[options.device]()
-    print_machine()
+    facts = {**machine(), **libraries()}
+    print("\n".join(f"{fact:<12} {value}" for fact, value in facts.items()))
     rows: list[Row] = []
     roofs: list[tuple[dict[str, Any], Peaks]] = []
     for of, found, measured in sweep(kernels, place, options):
@@ -104,7 +108,7 @@ def run(options: argparse.Namespace) -> int:
     compared = against_pytorch.measure(quick=options.quick) if options.torch else []
     if compared:
         print("\n" + "\n".join(against_pytorch.table(compared)))
-    _write(options, Results(machine(), [*rows, *against_pytorch.rows(compared)], {
+    _write(options, Results(facts, [*rows, *against_pytorch.rows(compared)], {
         "peaks": [{"of": of, **found._asdict()} for of, found in roofs],
         "pytorch": [{**each._asdict(), "ratio": each.ratio} for each in compared]}), roofs)
     if options.assembly:

@@ -318,9 +318,30 @@ def stepper(language: str) -> list[str]:
             + _measured_on(language, results["machine"])]
 
 
+PUBLIC_OPS = {
+    "softmax": "softmax", "cross-entropy": "交叉熵", "layer norm": "层归一化", "tanh": "tanh", "GELU": "GELU",
+    "attention": "注意力", "embedding": "嵌入", "Adam": "Adam",
+}
+"""An op of benchmarks/against_pytorch.py: its name in Chinese."""
+
+
+def kernels(language: str) -> list[str]:
+    """The table of public ops with Numba's bodies, forward and backward, beside PyTorch's."""
+    results = json.loads((RESULTS / "kernels.json").read_text(encoding="utf-8"))
+    ops = results["pytorch"]
+    torch = ops[0]["version"].partition("+")[0]
+    head = {"en": ["forward and backward, one thread", "size", "ours, ms", "in its kernels, ms", f"PyTorch {torch}, ms",
+                   "PyTorch / ours"],
+            "zh": ["前向加反向，单线程", "大小", "本项目，毫秒", "其中计算核，毫秒", f"PyTorch {torch}，毫秒",
+                   "PyTorch / 本项目"]}
+    rows = [[op["name"] if language == "en" else PUBLIC_OPS[op["name"]], " × ".join(f"{n:,}" for n in op["size"]),
+             *(f"{1000 * op[who]:.3g}" for who in ("ours", "bodies", "torch")), f"{op['ratio']:.2f}"] for op in ops]
+    return [*_table(head[language], rows), "", _measured_on(language, results["machine"])]
+
+
 TABLES: dict[str, Callable[[str], list[str]]] = {
     "systems": systems, "reviews": reviews, "dialogues": dialogues, "attention": attention, "step": step,
-    "tape": tape, "zoo": zoo, "gradcheck": gradcheck, "stepper": stepper}
+    "tape": tape, "zoo": zoo, "gradcheck": gradcheck, "stepper": stepper, "kernels": kernels}
 
 
 def filled(readme: str, language: str) -> str:

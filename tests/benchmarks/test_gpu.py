@@ -150,7 +150,8 @@ def test_a_wrong_body_is_found_and_goes_on_after_the_one_that_ended_the_process(
         found = correctness.run(section)
     finally:
         kernel.own.pop("cuda-c-0-wrong")
-    assert found["failed"] == ["softmax.forward cuda-c", "softmax.forward cuda-c-0-wrong"]
+    assert {"softmax.forward cuda-c", "softmax.forward cuda-c-0-wrong"} <= set(found["failed"])
+    assert not {"softmax.forward cuda-c-1-naive", "softmax.forward cuda-c-2-block"} & set(found["failed"])
     assert found["bodies"]["softmax.forward cuda-c"]["problems"] == ["it ended the process"]
     assert len(noted) == len(found["bodies"]) - 1
 

@@ -90,6 +90,7 @@ def forward(x, *, axis=-1):
     (["--kernels", "softmix"], "there is no kernel and no room 'softmix'"),
     (["--quick", "--kernels", "softmax", "--threads", "4096"], "Numba was started with"),
     (["--file", "/nowhere.py"], "no file"),
+    (["--quick", "--transfers"], "it needs --device cuda"),
 ])
 def test_what_cannot_be_is_one_sentence(capsys, words, said):
     assert kernels.main(words) == 1

@@ -255,6 +255,18 @@ def test_a_launcher_that_cannot_be_had_is_a_verdict(kernels, monkeypatch):
     assert kernels("check softmax.log_backward --device emulated")[0] == 1  # nothing was
 
 
+@pytest.mark.parametrize(("language", "said"), [
+    ("en", "this needs greenlet, which is not installed: pip install greenlet"),
+    ("zh", "这需要 greenlet，但没有安装：pip install greenlet"),
+])
+def test_a_missing_library_is_named_with_the_cure(kernels, monkeypatch, language, said):
+    monkeypatch.setitem(sys.modules, "greenlet", None)
+    monkeypatch.delitem(sys.modules, "tinygrad_zh_kernels.simulator.threads", raising=False)
+    assert said in kernels("run softmax --body numba-cuda --size 2x3", language)[2]
+    _, out, _ = kernels("check softmax.log_backward --body numba-cuda", language)
+    assert said in out
+
+
 # ---- time
 
 

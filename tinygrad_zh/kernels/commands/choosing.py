@@ -101,19 +101,23 @@ def one_sentence() -> Iterator[None]:
     """What is wrong with a kernel, or with what compiles it, is said without a traceback."""
     try:
         yield
+    except ModuleNotFoundError as error:
+        raise ValueError(text("kernels.library", library=error.name)) from error
     except (ImportError, RuntimeError) as error:
         raise ValueError(str(error)) from error
 
 
 def cannot_run(error: Exception) -> str | None:
-    """Why no CUDA C can be emulated here, if that is what an error came from."""
+    """Why a body on CUDA cannot be emulated here, if that is what an error came from: no greenlet, or no g++."""
+    if isinstance(error, ModuleNotFoundError):
+        return text("kernels.library", library=error.name)
     from tinygrad_zh_kernels.emulator.build import compiler
 
     try:
         compiler()
     except RuntimeError as missing:
         return str(missing) if str(missing) == str(error) else None
-    return str(error) if isinstance(error, ImportError) else None
+    return None
 
 
 def launcher(device: str, **options: Any) -> Any:
