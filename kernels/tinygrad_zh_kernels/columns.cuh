@@ -13,9 +13,7 @@ __device__ __forceinline__ A sum_down(A x, A* room) {
         if (threadIdx.y < half) room[me] += room[me + half * blockDim.x];
         __syncthreads();
     }
-    x = room[me];
-    __syncthreads();
-    return x;
+    return room[me];  // each thread its own, so that no barrier is needed before the room is used again
 }
 
 // The second stage, with 32 threads across and up to 32 down the columns.

@@ -57,7 +57,7 @@ def take(generator: np.random.Generator, n: int) -> Words:
     bits = generator.bit_generator
     with bits.lock:
         state: Any = bits.state
-        key = tuple(int(k) for k in state["state"]["key"])
+        key = int(state["state"]["key"][0]), int(state["state"]["key"][1])
         counter = sum(int(c) << 64 * i for i, c in enumerate(state["state"]["counter"]))
         early = int(state["uinteger"]) if state["has_uint32"] and n else None
         drawn = 4 * counter + state["buffer_pos"]  # 64-bit numbers

@@ -22,6 +22,7 @@ Hendrycks, Gimpel 2016 (GELU).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -32,20 +33,26 @@ U, CUBIC = (8 / np.pi) ** 0.5, 0.044715
 """u = U (x + CUBIC x³)."""
 
 SPECIAL = [0.0, -0.0, np.nan, np.inf, -np.inf, 1e-30, -1e-30, 87.0, -87.0, 800.0, -800.0, 1e4, -1e4]
-SHAPES = {
-    "three dimensions": (2, 3, 37),
-    "blocks and a rest": (2051,),
-}
+
+
+def normal(rng: np.random.Generator, dtype: Any, shape: tuple[int, ...]) -> Any:
+    """x, a few units wide."""
+    return np.asarray(2 * rng.standard_normal(shape), dtype)
 
 
 Make = Callable[[np.random.Generator, Any], Any]
+INPUTS: dict[str, Make] = {
+    "three dimensions": lambda rng, dtype: normal(rng, dtype, (2, 3, 37)),
+    "blocks and a rest": lambda rng, dtype: normal(rng, dtype, (2051,)),
+    "special numbers": lambda rng, dtype: np.array(SPECIAL, dtype),
+}
 
 
 def contracts(name: str, op: str, keeps: Callable[[Any], Any], flops: tuple[int, int],
               **more: Make) -> tuple[Kernel, Kernel]:
     """The two kernels of an activation. keeps: what backward gets, of x. more: further cases of x."""
 
-    def one(x: Any) -> Arguments:
+    def one(rng: np.random.Generator, x: Any) -> Arguments:
         return Arguments((x,))
 
     def two(rng: np.random.Generator, x: Any) -> Arguments:
@@ -53,19 +60,17 @@ def contracts(name: str, op: str, keeps: Callable[[Any], Any], flops: tuple[int,
             kept = np.asarray(keeps(x), x.dtype)
         return Arguments((rng.standard_normal(x.shape).astype(x.dtype), kept))
 
-    inputs: dict[str, Make] = {
-        **{name: lambda rng, dtype, shape=shape: normal(rng, dtype, shape) for name, shape in SHAPES.items()},
-        "special numbers": lambda rng, dtype: np.array(SPECIAL, dtype),
-        **more,
-    }
+    def cases(call: Callable[..., Arguments]) -> dict[str, Callable[..., Arguments]]:
+        return {name: partial(_of, call, x) for name, x in (INPUTS | more).items()}
+
     limits, sizes = ((0, 300),), ((4096,), (65_536,), (1_048_576,), (16_777_216,))
     return (
         Kernel(
             f"activation.{name}_forward",
             formula=f"{op}.forward",
-            arguments=lambda rng, dtype, size: one(normal(rng, dtype, size)),
+            arguments=lambda rng, dtype, size: one(rng, normal(rng, dtype, size)),
             limits=limits,
-            cases={name: lambda rng, dtype, x=x: one(x(rng, dtype)) for name, x in inputs.items()},
+            cases=cases(one),
             sizes=sizes,
             flops=lambda arguments: flops[0] * arguments.arrays[0].size,
         ),
@@ -74,16 +79,15 @@ def contracts(name: str, op: str, keeps: Callable[[Any], Any], flops: tuple[int,
             formula=f"{op}.backward",
             arguments=lambda rng, dtype, size: two(rng, normal(rng, dtype, size)),
             limits=limits,
-            cases={name: lambda rng, dtype, x=x: two(rng, x(rng, dtype)) for name, x in inputs.items()},
+            cases=cases(two),
             sizes=sizes,
             flops=lambda arguments: flops[1] * arguments.arrays[0].size,
         ),
     )
 
 
-def normal(rng: np.random.Generator, dtype: Any, shape: tuple[int, ...]) -> Any:
-    """x, a few units wide."""
-    return np.asarray(2 * rng.standard_normal(shape), dtype)
+def _of(call: Callable[..., Arguments], x: Make, rng: np.random.Generator, dtype: Any) -> Arguments:
+    return call(rng, x(rng, dtype))
 
 
 relu_forward, relu_backward = contracts("relu", "ReLU", lambda x: np.maximum(x, 0), flops=(1, 1))

@@ -21,6 +21,8 @@ Easy to get wrong: one column, no row, rows whose length is no multiple of a vec
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -31,7 +33,7 @@ Rng = np.random.Generator
 SHAPES: dict[str, Size] = {
     "one column": (70, 1),
     "many short rows": (300, 3),
-    "rows for several blocks": (20, 1100),
+    "rows for several blocks": (40, 300),
     "rows that begin anywhere": (19, 131),
     "three dimensions": (2, 3, 20),
     "one dimension": (37,),
@@ -39,15 +41,15 @@ SHAPES: dict[str, Size] = {
 
 
 def covers(*arrays: Any) -> bool:
-    """A bias along the last axis."""
-    x, *bias = arrays
-    return x.ndim > 0 and bias[0].shape == x.shape[-1:]
+    """A bias along the last axis, of x's dtype."""
+    x, b = arrays
+    return x.ndim > 0 and b.shape == x.shape[-1:] and b.dtype == x.dtype
 
 
 def covers_backward(*arrays: Any) -> bool:
     """As covers; where the bias is not among the arguments it is n long, or the op would not have taken it."""
     dy, _, *bias = arrays
-    return dy.ndim > 0 and (not bias or bias[0].shape == dy.shape[-1:])
+    return dy.ndim > 0 and all(b.shape == dy.shape[-1:] and b.dtype == dy.dtype for b in bias)
 
 
 def normal(rng: Rng, dtype: Any, size: Size) -> Any:
@@ -60,25 +62,24 @@ def forward_call(rng: Rng, dtype: Any, size: Size) -> Arguments:
     return Arguments((normal(rng, dtype, size), normal(rng, dtype, size[-1:])))
 
 
-def contracts(name: str, op: str, flops: tuple[int, int]) -> tuple[Kernel, Kernel]:
-    """The two kernels of a bias and an activation."""
-    f = {"relu": lambda z: np.maximum(z, 0), "sigmoid": lambda z: 1 / (1 + np.exp(-z)), "tanh": np.tanh}.get(name)
+def contracts(name: str, op: str, f: Callable[[Any], Any] | None, flops: tuple[int, int]) -> tuple[Kernel, Kernel]:
+    """The two kernels of a bias and an activation. f: if backward is given y = f(z), None if x and b."""
 
     def backward_call(rng: Rng, dtype: Any, size: Size) -> Arguments:
         dy, x, b = (normal(rng, dtype, shape) for shape in (size, size, size[-1:]))
-        return Arguments((dy, x, b) if f is None else (dy, np.asarray(f(x + b), dtype)))
+        return Arguments((dy, np.asarray(f(x + b), dtype)) if f else (dy, x, b))
 
-    limits, sizes = ((0, 40), (0, 70)), ((256, 128), (4096, 1024), (16_384, 4096))
+    def cases(call: Callable[..., Arguments]) -> dict[str, Callable[..., Arguments]]:
+        return {case: partial(call, size=size) for case, size in SHAPES.items()}
+
+    limits, sizes = ((0, 20), (0, 50)), ((256, 128), (4096, 1024), (16_384, 4096))
     return (
         Kernel(
             f"bias_activation.{name}_forward",
             formula=f"{op}.forward",
             arguments=forward_call,
             limits=limits,
-            cases={
-                **{case: lambda rng, dtype, size=size: forward_call(rng, dtype, size) for case, size in SHAPES.items()},
-                "special numbers": special,
-            },
+            cases={**cases(forward_call), "special numbers": special},
             sizes=sizes,
             flops=lambda arguments: (1 + flops[0]) * arguments.arrays[0].size,
         ),
@@ -87,8 +88,7 @@ def contracts(name: str, op: str, flops: tuple[int, int]) -> tuple[Kernel, Kerne
             formula=f"{op}.backward",
             arguments=backward_call,
             limits=limits,
-            cases={case: lambda rng, dtype, size=size: backward_call(rng, dtype, size)
-                   for case, size in SHAPES.items()},
+            cases=cases(backward_call),
             sizes=sizes,
             flops=lambda arguments: (1 + flops[1]) * arguments.arrays[0].size,
         ),
@@ -101,7 +101,7 @@ def special(rng: Rng, dtype: Any) -> Arguments:
     return Arguments((x, np.array([0.0, 0.0, 0.0, 1.0, -1.0, -np.inf], dtype)))
 
 
-relu_forward, relu_backward = contracts("relu", "BiasReLU", flops=(1, 1))
-sigmoid_forward, sigmoid_backward = contracts("sigmoid", "BiasSigmoid", flops=(4, 3))
-tanh_forward, tanh_backward = contracts("tanh", "BiasTanh", flops=(1, 3))
-gelu_forward, gelu_backward = contracts("gelu", "BiasGELU", flops=(7, 16))
+relu_forward, relu_backward = contracts("relu", "BiasReLU", lambda z: np.maximum(z, 0), flops=(1, 1))
+sigmoid_forward, sigmoid_backward = contracts("sigmoid", "BiasSigmoid", lambda z: 1 / (1 + np.exp(-z)), flops=(4, 3))
+tanh_forward, tanh_backward = contracts("tanh", "BiasTanh", np.tanh, flops=(1, 3))
+gelu_forward, gelu_backward = contracts("gelu", "BiasGELU", None, flops=(7, 16))

@@ -19,6 +19,8 @@ Ba, Kiros, Hinton 2016.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,13 +31,14 @@ Rng = np.random.Generator
 
 
 def covers(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5) -> bool:
-    """A scale and a shift for each column, of which there are some."""
-    return x.ndim > 0 and x.size > 0 and gamma.shape == beta.shape == x.shape[-1:]
+    """A scale and a shift for each column, of which there are some, in x's dtype."""
+    return (x.ndim > 0 and x.size > 0 and gamma.shape == beta.shape == x.shape[-1:]
+            and gamma.dtype == beta.dtype == x.dtype)
 
 
 def covers_backward(dy: Any, x: Any, gamma: Any, mean: Any, rstd: Any) -> bool:
     """As covers. β is not here; a number for it gets the sum of dβ."""
-    return x.ndim > 0 and x.size > 0 and gamma.shape == x.shape[-1:]
+    return x.ndim > 0 and x.size > 0 and gamma.shape == x.shape[-1:] and gamma.dtype == x.dtype
 
 
 def normal(rng: Rng, dtype: Any, size: Size, mean: float = 0.5) -> Any:
@@ -57,13 +60,18 @@ def backward_call(rng: Rng, x: Any) -> Arguments:
     return Arguments((dy, x, gamma, mean.astype(x.dtype), rstd.astype(x.dtype)))
 
 
+def of(call: Callable[..., Arguments], x: Callable[[Rng, Any], Any], rng: Rng, dtype: Any) -> Arguments:
+    """A call on an input."""
+    return call(rng, x(rng, dtype))
+
+
 def spoiled(x: Any, value: float) -> Any:
     """x with this value in its second row."""
     x[1, 3] = value
     return x
 
 
-INPUTS = {
+INPUTS: dict[str, Callable[[Rng, Any], Any]] = {
     "one column": lambda rng, dtype: normal(rng, dtype, (5, 1)),
     "many short rows": lambda rng, dtype: normal(rng, dtype, (76, 6)),
     "rows of several warps": lambda rng, dtype: normal(rng, dtype, (3, 2052)),
@@ -82,7 +90,7 @@ forward = Kernel(
     arguments=lambda rng, dtype, size: forward_call(rng, normal(rng, dtype, size)),
     limits=((1, 12), (1, 60)),
     cases={
-        **{name: lambda rng, dtype, x=x: forward_call(rng, x(rng, dtype)) for name, x in INPUTS.items()},
+        **{name: partial(of, forward_call, x) for name, x in INPUTS.items()},
         "a row too long for registers": lambda rng, dtype: forward_call(rng, normal(rng, dtype, (1, 33_000))),
         "another ε": lambda rng, dtype: forward_call(rng, normal(rng, dtype, (4, 30)), eps=0.5),
     },
@@ -96,9 +104,9 @@ backward = Kernel(
     arguments=lambda rng, dtype, size: backward_call(rng, normal(rng, dtype, size)),
     limits=((1, 12), (4, 60)),  # of one or two columns dx is 0, all of it rounding
     cases={
-        **{name: lambda rng, dtype, x=x: backward_call(rng, x(rng, dtype))
-           for name, x in INPUTS.items() if name not in ("one column", "a nan", "∞")},
-        "a row too long for registers": lambda rng, dtype: backward_call(rng, normal(rng, dtype, (1, 8300))),
+        **{name: partial(of, backward_call, x) for name, x in INPUTS.items()
+           if name not in ("one column", "a nan", "∞")},
+        "a row too long for registers": lambda rng, dtype: backward_call(rng, normal(rng, dtype, (3, 8300))),
     },
     sizes=SIZES,
     flops=lambda arguments: 14 * arguments.arrays[0].size,  # −, ·; ·; +; ·, +; ·, +; +; −, −, ·, ·; …
