@@ -100,7 +100,12 @@ def calls(of: Literals) -> dict[str, Callable[[Rng, DType], Arguments]]:
 
         return made
 
+    def below_zero(rng: Rng, dtype: DType) -> Arguments:
+        x = -np.abs(numbers(rng, dtype, (3, 50)))
+        return Arguments((x,), of(x, (1,), False))
+
     return {
+        "all below 0": below_zero,  # a maximum that begins at 0 stays there
         "all of three axes": case((3, 4, 5), None),
         "all, as axes": case((3, 20), (0, 1), True),
         "the last of three": case((2, 3, 70), (2,), True),
