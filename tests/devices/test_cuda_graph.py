@@ -85,6 +85,16 @@ def test_replays_equal_steps_with_dropout_batch_norm_and_a_schedule(name: str, c
     assert not cupy.gpu.counts["launch on the null stream"]
 
 
+def test_an_optimizer_in_flat_buffers(cupy: Any) -> None:
+    found = []
+    for device, run in (("cpu", eagerly), ("cuda", eagerly), ("cuda", replayed)):
+        training = Training(device=device)
+        optim.flattened(training.optimizer)
+        schedule = optim.CosineAnnealingLR(training.optimizer, 9)
+        found.append((run(training, between=schedule.step), training.state()))
+    assert found[0] == found[1] == found[2]
+
+
 @pytest.mark.parametrize("name", launches.STEPS)
 def test_the_documents_networks_replayed(name: str, cupy: Any) -> None:
     make, loss, batch, clip = launches.STEPS[name]
