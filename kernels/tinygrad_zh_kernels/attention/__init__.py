@@ -126,9 +126,11 @@ LENGTHS = {  # (heads, n, m, d): where bodies change from one way to another
     "one query": (2, 1, 20, 16),
     "no query": (2, 0, 5, 4),
     "one column": (1, 5, 6, 1),
-    "blocks and a rest": (1, 66, 69, 2),
-    "a width of 33": (1, 34, 35, 33),
-    "a width of 128": (1, 5, 9, 128),
+    "many queries": (1, 66, 9, 2),
+    "many keys": (1, 3, 69, 2),
+    "several blocks": (1, 34, 35, 1),
+    "a width of 33": (1, 3, 10, 33),
+    "a width of 128": (1, 2, 9, 128),
 }
 Call = Callable[[Rng, DType], Arguments]
 
