@@ -106,17 +106,23 @@ def test_a_section_that_fails_is_recorded_and_the_others_go_on(tmp_path, monkeyp
     assert "error" not in again["ceilings"] and again["launches"] == sections["launches"]
 
 
-def test_after_a_lost_device_the_rest_runs_in_a_new_process(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("found", "left"), [({}, ["ceilings"]), ({"bodies": {"a": {}}}, ["correct", "ceilings"])])
+def test_after_a_lost_device_the_rest_runs_in_a_new_process(tmp_path, monkeypatch, found, left):
     commands = []
+
+    def ends_the_device(work):
+        work.note(found)
+        raise RuntimeError("an illegal memory access was encountered")
+
     monkeypatch.setattr(subprocess, "run", lambda command, **options: commands.append(command) or SimpleNamespace(
         returncode=0))
-    monkeypatch.setattr("benchmarks.on_gpu.correctness.run", lambda work: 1 / 0)
+    monkeypatch.setattr("benchmarks.on_gpu.correctness.run", ends_the_device)
     monkeypatch.setattr(gpu, "lost", lambda work: True)
     words = ["--quick", "--device", "emulated", "--kernels", "softmax.forward", "--out", str(tmp_path / "gpu.json")]
     assert gpu.main([*words, "--section", "correct", "--section", "ceilings"]) == 1
     (command,) = commands
     assert command[1:4] == ["-m", "benchmarks", "gpu"] and "--resume" in command
-    assert [command[i + 1] for i, word in enumerate(command) if word == "--section"] == ["ceilings"]
+    assert [command[i + 1] for i, word in enumerate(command) if word == "--section"] == left
 
 
 def test_without_a_gpu_it_says_so_in_one_sentence(capsys, tmp_path, monkeypatch):

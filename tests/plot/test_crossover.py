@@ -42,6 +42,16 @@ def test_the_size_of_the_last_overtaking_is_written(tmp_path, words):
     assert rows[0] == ["race", "way", "size", "seconds", "low", "high"] and len(rows) == 1 + 5 * 4
 
 
+def test_one_that_falls_behind_again_has_not_overtaken(tmp_path, words):
+    seconds = [3.0, 0.5, 5.0]
+    for_a_while = Times((1, 10, 100), seconds, seconds, seconds)
+    path = crossover([Race("", "", {"first": power(1, 0, (1, 10, 100)), "other": for_a_while})], tmp_path / "c.svg")
+    assert not {"4", "20", "25"} & set(words(path)) and len(overtakes(power(1, 0, (1, 10, 100)), for_a_while)) == 2
+    ahead = path.read_text(encoding="utf-8").count("stroke-dasharray")
+    crossover([Race("", "", {"other": for_a_while, "first": power(1, 0, (1, 10, 100))})], path)
+    assert path.read_text(encoding="utf-8").count("stroke-dasharray") == ahead + 1  # the line that marks the size
+
+
 def test_too_many_ways_and_none_are_refused(tmp_path):
     for races in ([], [Race("", "", {str(i): line(1, 1) for i in range(len(MARKS) + 1)})]):
         with pytest.raises(ValueError, match="a crossover shows"):
