@@ -44,6 +44,7 @@ Make = Callable[[np.random.Generator, Any], Any]
 INPUTS: dict[str, Make] = {
     "three dimensions": lambda rng, dtype: normal(rng, dtype, (2, 3, 37)),
     "blocks and a rest": lambda rng, dtype: normal(rng, dtype, (2051,)),
+    "numbers that begin anywhere": lambda rng, dtype: normal(rng, dtype, (500,))[1:],
     "special numbers": lambda rng, dtype: np.array(SPECIAL, dtype),
 }
 

@@ -79,7 +79,7 @@ def contracts(name: str, op: str, f: Callable[[Any], Any] | None, flops: tuple[i
             formula=f"{op}.forward",
             arguments=forward_call,
             limits=limits,
-            cases={**cases(forward_call), "special numbers": special},
+            cases={**cases(forward_call), "a bias that begins anywhere": anywhere, "special numbers": special},
             sizes=sizes,
             flops=lambda arguments: (1 + flops[0]) * arguments.arrays[0].size,
         ),
@@ -93,6 +93,11 @@ def contracts(name: str, op: str, f: Callable[[Any], Any] | None, flops: tuple[i
             flops=lambda arguments: (1 + flops[1]) * arguments.arrays[0].size,
         ),
     )
+
+
+def anywhere(rng: Rng, dtype: Any) -> Arguments:
+    """A bias that does not begin at a multiple of 16 bytes, beside rows that do."""
+    return Arguments((normal(rng, dtype, (9, 64)), normal(rng, dtype, (65,))[1:]))
 
 
 def special(rng: Rng, dtype: Any) -> Arguments:

@@ -56,13 +56,29 @@ def call(rng: Rng, dtype: Any, size: Size, p: Any = 0.3, words: int = 0, numbers
     return Arguments((x,), {"p": p, "scale": 1 / (1 - p) if p < 1 else 0.0, "rng": generator})
 
 
-def at_the_end_of_a_counter(rng: Rng, dtype: Any) -> Arguments:
-    """The counter's lowest 64 bits, then the next, overflow."""
+def with_state(rng: Rng, dtype: Any, lowest: int = 0, **changes: Any) -> Arguments:
+    """A call with a generator in another state. lowest: the lower 64 bits of its counter; those above are all ones."""
     arguments = call(rng, dtype, (50,))
-    state: Any = arguments.keywords["rng"].bit_generator.state
-    state["state"]["counter"] = np.array([2**64 - 3, 2**64 - 1, 2**64 - 1, 5], np.uint64)
+    state: Any = arguments.keywords["rng"].bit_generator.state | changes
+    if lowest:
+        state["state"]["counter"] = np.array([lowest, 2**64 - 1, 2**64 - 1, 5], np.uint64)
     arguments.keywords["rng"].bit_generator.state = state
     return arguments
+
+
+def at_the_threshold(rng: Rng, dtype: Any, i: int) -> Arguments:
+    """p is the i-th u, so that number is kept."""
+    (x,), keywords = call(rng, dtype, (50,))
+    state = keywords["rng"].bit_generator.state
+    p = float(keywords["rng"].random(50, np.float32)[i])
+    keywords["rng"].bit_generator.state = state
+    return Arguments((x,), {**keywords, "p": p})
+
+
+def anywhere(rng: Rng, dtype: Any) -> Arguments:
+    """x does not begin at a multiple of 16 bytes."""
+    (x,), keywords = call(rng, dtype, (3000,))
+    return Arguments((x[1:],), keywords)
 
 
 def infinite(rng: Rng, dtype: Any) -> Arguments:
@@ -94,7 +110,12 @@ forward = Kernel(
         "p = 0": lambda rng, dtype: call(rng, dtype, (70,), p=0),
         "p = 0.999": lambda rng, dtype: call(rng, dtype, (3000,), p=0.999),
         "p = 1": lambda rng, dtype: call(rng, dtype, (70,), p=1),
-        "a counter that overflows": at_the_end_of_a_counter,
+        "p = u": lambda rng, dtype: at_the_threshold(rng, dtype, 7),
+        "p = the last u": lambda rng, dtype: at_the_threshold(rng, dtype, 49),
+        "a counter about to overflow": lambda rng, dtype: with_state(rng, dtype, 2**64 - 3),
+        "a counter that overflows at once": lambda rng, dtype: with_state(rng, dtype, 2**64 - 1),
+        "a word of 0, kept from before": lambda rng, dtype: with_state(rng, dtype, has_uint32=1, uinteger=0),
+        "numbers that begin anywhere": anywhere,
         "±∞ and nan": infinite,
     },
     sizes=SIZES,
