@@ -76,12 +76,12 @@ def points(measured: Iterable[Row]) -> list[Point]:
                   row.figures["flops"] / row.seconds) for same in by_kernel.values() for row in same.values()]
 
 
-def races(measured: Iterable[Row]) -> list[Race]:
+def races(measured: Iterable[Row], pairs: Sequence[tuple[str, str]] = ()) -> list[Race]:
     """Of the crossover picture: a panel a kernel, seconds against the bytes that must move."""
     found: dict[str, dict[str, list[Row]]] = {}
     for row in measured:
         found.setdefault(row.of["kernel"], {}).setdefault(row.of["body"], []).append(row)
-    return [Race(kernel, text("plot.bytes"), {name: _times(own) for name, own in by_name.items()})
+    return [Race(kernel, text("plot.bytes"), {name: _times(own) for name, own in by_name.items()}, pairs)
             for kernel, by_name in found.items()]
 
 

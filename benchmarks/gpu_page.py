@@ -298,7 +298,9 @@ def pictures(document: dict[str, Any], folder: Path = PICTURES) -> Iterator[Path
                 yield roofline(points(table), bandwidths, ceilings["matmul float32"],
                                folder / f"gpu_roofline.{language}.png", title=f"{gpu}, float32")
             if found.of("crossover"):
-                yield crossover(races(_named(found.of("crossover"))), folder / f"gpu_crossover.{language}.png",
+                moved = f"{OURS} {text('plot.with_transfers')}"
+                pairs = [("numba", OURS), ("numba", moved)]
+                yield crossover(races(_named(found.of("crossover")), pairs), folder / f"gpu_crossover.{language}.png",
                                 title=f"{found.machine.get('processor', 'CPU')} – {gpu}, float32")
 
 

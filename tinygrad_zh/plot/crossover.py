@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinygrad_zh.i18n import text, wrap
-from tinygrad_zh.plot.page import GREY, draw
+from tinygrad_zh.plot.page import draw
 from tinygrad_zh.plot.roofline import MARKS
 
 if TYPE_CHECKING:
@@ -32,11 +32,16 @@ class Times:
 
 @dataclass(frozen=True)
 class Race:
-    """Ways to do one thing, by name, timed at the same sizes; across: what a size counts. 中文：同一件事的几种做法"""
+    """Ways to do one thing, by name, timed at the same sizes; across: what a size counts. 中文：同一件事的几种做法
+
+    pairs: (one, another) of which it is marked where the other overtakes for the last time; without them it is marked
+    wherever the fastest way changes.
+    """
 
     title: str
     across: str
     ways: Mapping[str, Times]
+    pairs: Sequence[tuple[str, str]] = ()
 
 
 def overtakes(first: Times, second: Times) -> list[float]:
@@ -60,8 +65,9 @@ def overtakes(first: Times, second: Times) -> list[float]:
 def crossover(races: Sequence[Race], path: str | os.PathLike[str], *, columns: int = 3, title: str = "") -> Path:
     """Draw a panel a race, both axes logarithmic, with a band from the 10th to the 90th percentile. 交叉图
 
-    A vertical line with the size marks where the first way is overtaken by another for good. Writes `path` (.png or
-    .svg) and a .csv beside it, and returns `path`. Raises ValueError for no race or more than 8 ways.
+    A vertical line with the size, in the colour of the way that overtakes, marks where the fastest way changes, or
+    where one of a race's pairs overtakes the other. Writes `path` (.png or .svg) and a .csv beside it, and returns
+    `path`. Raises ValueError for no race or more than 8 ways.
     """
     names = list(dict.fromkeys(name for race in races for name in race.ways))
     if not races or len(names) > len(MARKS):
@@ -95,16 +101,23 @@ def _paint(axes: Any, race: Race, styles: Mapping[str, tuple[str, str]]) -> None
         axes.plot(times.sizes, times.seconds, "-", marker=mark, ms=4, lw=1.5, color=colour, label=name)
         axes.fill_between(times.sizes, times.low, times.high, color=colour, alpha=0.18, lw=0)
     axes.set(xscale="log", yscale="log", title=race.title, xlabel=race.across, ylabel=text("plot.seconds"))
-    place = _last_overtaking(race)
-    if place is not None:
-        axes.axvline(place, color=GREY, lw=1, ls="--")
+    for name, place in marks(race):
+        colour, _ = styles[name]
+        axes.axvline(place, color=colour, lw=1, ls="--")
         axes.annotate(f"{place:,.0f}", (place, 0.02), xycoords=("data", "axes fraction"), xytext=(3, 0),
-                      textcoords="offset points", fontsize=8.5, color=GREY)
+                      textcoords="offset points", fontsize=8.5, color=colour)
 
 
-def _last_overtaking(race: Race) -> float | None:
-    """Where the first way is overtaken, by whichever overtakes it first and stays ahead."""
-    first, *others = race.ways.values()
-    places = [found[-1] for other in others
-              if (found := overtakes(first, other)) and other.seconds[-1] < first.seconds[-1]]
-    return min(places, default=None)
+def marks(race: Race) -> list[tuple[str, float]]:
+    """(the way that overtakes, from which size on): in the race's pairs, or wherever the fastest way changes."""
+    ways = race.ways
+    if race.pairs:
+        pairs = [(first, second) for first, second in race.pairs if {first, second} <= ways.keys()
+                 and ways[second].seconds[-1] < ways[first].seconds[-1]]
+        found = [(second, overtakes(ways[first], ways[second])) for first, second in pairs]
+        return [(second, places[-1]) for second, places in found if places]
+    seconds = {name: dict(zip(times.sizes, times.seconds, strict=True)) for name, times in ways.items()}
+    sizes = sorted(set.intersection(*map(set, seconds.values())))
+    fastest = [min(ways, key=lambda name: seconds[name][size]) for size in sizes]
+    return [(after, place) for (before, after), between in zip(pairwise(fastest), pairwise(sizes), strict=True)
+            if before != after for place in overtakes(ways[before], ways[after]) if between[0] <= place <= between[1]]
