@@ -298,8 +298,9 @@ def pictures(document: dict[str, Any], folder: Path = PICTURES) -> Iterator[Path
                 yield roofline(points(table), bandwidths, ceilings["matmul float32"],
                                folder / f"gpu_roofline.{language}.png", title=f"{gpu}, float32")
             if found.of("crossover"):
-                moved = f"{OURS} {text('plot.with_transfers')}"
-                pairs = [("numba", OURS), ("numba", moved)]
+                moved = text("plot.with_transfers")
+                pairs = [(here, f"{there}{way}") for here, there in (("numba", OURS), ("numpy", "cupy"))
+                         for way in ("", f" {moved}")]
                 yield crossover(races(_named(found.of("crossover")), pairs), folder / f"gpu_crossover.{language}.png",
                                 title=f"{found.machine.get('processor', 'CPU')} – {gpu}, float32")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import tinygrad_zh_kernels as library
 from benchmarks.bodies import measure
 from benchmarks.on_gpu.work import Work
 from benchmarks.places import cpu
@@ -40,6 +41,7 @@ def run(work: Work) -> dict[str, Any]:
 
 def _rows(kernel: Kernel, size: tuple[int, ...], work: Work) -> list[Row]:
     on_cpu = measure(kernel, size, "float32", cpu(), seconds=work.seconds, only=CPU_BODIES)
+    body = GPU_BODY if GPU_BODY in library.bodies(kernel) else work.place.formula  # matmul's is cuBLAS
     on_gpu = [row for transfers in (False, True) for row in measure(
-        kernel, size, "float32", work.place, seconds=work.seconds, transfers=transfers, only=(GPU_BODY,))]
+        kernel, size, "float32", work.place, seconds=work.seconds, transfers=transfers, only=(body,))]
     return [Row({"crossing": True, **row.of}, row.seconds, row.figures) for row in on_cpu + on_gpu]
