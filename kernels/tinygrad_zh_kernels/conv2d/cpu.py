@@ -18,7 +18,7 @@ Pair = tuple[int, int]
 MANY = 1024
 """Pairs of channels from which on the matrix product is faster than the direct way."""
 
-FEW = 1 << 20
+FEW = 1 << 22
 """Multiplications below which a second thread costs more than it helps."""
 
 

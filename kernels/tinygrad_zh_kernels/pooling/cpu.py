@@ -14,7 +14,7 @@ from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
 
 Pair = tuple[int, int]
 
-FEW = 50_000
+FEW = 1 << 18
 """Pixels below which a second thread costs more than it helps."""
 
 
