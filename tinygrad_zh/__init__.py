@@ -8,6 +8,7 @@
 Not the tinygrad project. 从零手写的神经网络引擎：公式写一遍，即可运行、单步、检验。
 """
 
+import tinygrad_zh._source_root  # noqa: F401, before all that needs the kernels
 from tinygrad_zh import check, data, device, functional, nn, ops, optim, program, stepper, text, train
 from tinygrad_zh._version import __version__
 from tinygrad_zh.core import (
