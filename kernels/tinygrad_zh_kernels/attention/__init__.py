@@ -114,6 +114,12 @@ def large(rng: Rng, dtype: DType) -> tuple[Any, Any, Any]:
     return 2 * q, k, v
 
 
+def far_below(rng: Rng, dtype: DType) -> tuple[Any, Any, Any]:
+    """Scores from −256 to −512, exact in float32: every e^score is 0 there."""
+    q, k, v = (rng.integers(8, 17, (2, length, 4)).astype(dtype) for length in (9, 12, 12))
+    return np.full_like(q, 16), -k, v
+
+
 def with_nan(rng: Rng, dtype: DType) -> tuple[Any, Any, Any]:
     """One nan in Q, which spoils one row of Y."""
     q, k, v = qkv(rng, dtype, (2, 5, 6, 4))
@@ -149,6 +155,7 @@ def as_calls(make: Callable[[Rng, DType, Size], Arguments], *others: Any, **keyw
         "no leading axis": call(lambda rng, dtype: tuple(x[0] for x in qkv(rng, dtype, (1, 20, 21, 8)))),
         "heads that are views": call(heads_apart),
         "large scores": call(large),
+        "scores far below 0": call(far_below),
     }
 
 

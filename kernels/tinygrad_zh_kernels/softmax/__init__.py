@@ -75,6 +75,13 @@ def spoiled(x: Any, *values: float) -> Any:
     return x
 
 
+def peaks(rng: Rng, dtype: DType) -> Any:
+    """Rows with one number so large that e^x overflows, each row in another place: no warp's maximum may be lost."""
+    x = scores(rng, dtype, (16, 1000))
+    x[np.arange(16), 62 * np.arange(16)] = 200
+    return x
+
+
 LIMITS = ((0, 5), (0, 64))
 SIZES = ((4096, 64), (4096, 1000), (4096, 8192), (1024, 32768))
 LENGTHS = {  # of rows: where bodies change from one way to another
@@ -106,6 +113,7 @@ FORWARD_CASES = {
     "a row of −∞": lambda rng, dtype: one(spoiled(scores(rng, dtype, (3, 70)), *70 * [-np.inf])),
     "a nan": lambda rng, dtype: one(spoiled(scores(rng, dtype, (3, 70)), np.nan)),
     "+∞": lambda rng, dtype: one(spoiled(scores(rng, dtype, (3, 70)), np.inf, -np.inf)),
+    "a peak, in any warp": lambda rng, dtype: one(peaks(rng, dtype)),
     "three dimensions": lambda rng, dtype: one(scores(rng, dtype, (2, 3, 20))),
     "one dimension": lambda rng, dtype: one(scores(rng, dtype, (37,))),
 }
