@@ -1,0 +1,77 @@
+"""The emulator and the contracts' calls catch the mistakes that are put into our CUDA C, one at a time.
+
+The first set of mutants is the one that the emulator and the calls were made on: all are caught, but for those that
+are the same program, each with the reason. The second set was written when the emulator was frozen (commit fdbae96),
+so that its rate says something of mistakes that nobody has thought of; who is not caught there is listed too.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+import tinygrad_zh_kernels as library
+from tests.kernels.mutants import FIRST, SECOND, Mutated, mutate, survivors
+from tinygrad_zh_kernels import Body
+
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="the emulator of CUDA C needs g++")
+
+KERNELS = Path(library.__file__).parent
+ROOMS = sorted({kernel.room for kernel in library.kernels().values()})
+SHARED = {"softmax": ("common.cuh", "row.cuh"), "layer_norm": ("columns.cuh",)}
+"""The files of several rooms, and whose calls see all of them."""
+KNOWN = json.loads(Path(__file__).with_name("survivors.json").read_text(encoding="utf-8"))
+EQUIVALENT = {tuple(mutant) for mutants in KNOWN["equivalent"].values() for mutant in mutants}
+MISSED = {tuple(mutant) for mutant in KNOWN["missed"]}
+
+
+def bodies(room: str) -> list[Body]:
+    """The room's bodies in CUDA C."""
+    return [body for kernel in library.kernels().values() if kernel.room == room
+            for name, body in library.bodies(kernel).items() if name.startswith("cuda-c")]
+
+
+def files(room: str) -> list[Path]:
+    """What they are made of."""
+    return [*sorted((KERNELS / room).glob("*.cu*")), *(KERNELS / name for name in SHARED.get(room, ()))]
+
+
+def second(room: str) -> Mutated:
+    """Every eighth of the second set."""
+    mutated = mutate(files(room), SECOND)
+    mutated.mutants = mutated.mutants[::8]
+    return mutated
+
+
+def test_every_header_is_mutated_in_some_room() -> None:
+    assert {path.name for path in KERNELS.glob("*.cuh")} == {name for names in SHARED.values() for name in names}
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_mistake_is_caught(room: str) -> None:
+    mutated = mutate(files(room), FIRST)
+    left = survivors(mutated, bodies(room), EQUIVALENT)
+    assert not left, "\n".join(map(str, left))
+    assert len(mutated.mutants) > 30
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("room", ROOMS)
+def test_of_other_mistakes_only_the_known_ones_are_missed(room: str) -> None:
+    left = survivors(second(room), bodies(room), MISSED)
+    assert not left, "\n".join(map(str, left))
+
+
+def test_nine_of_ten_other_mistakes_are_caught() -> None:
+    made = [mutant.key for room in ROOMS for mutant in second(room).mutants]
+    assert sum(key not in MISSED for key in made) >= 0.9 * len(made)
+
+
+def test_what_is_listed_exists() -> None:
+    first = {mutant.key for room in ROOMS for mutant in mutate(files(room), FIRST).mutants}
+    assert EQUIVALENT <= first, EQUIVALENT - first
+    other = {mutant.key for room in ROOMS for mutant in second(room).mutants}
+    assert MISSED <= other, MISSED - other
