@@ -12,7 +12,7 @@ import math
 import operator
 import sys
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any, NoReturn
 
 import numpy as np
@@ -245,7 +245,7 @@ def poison(dtype: np.dtype[Any]) -> Any:
     return array
 
 
-def fresh(now: Now, shape: tuple[int, ...], dtype: np.dtype[Any], name: str) -> Watched:
+def fresh(now: Now, shape: tuple[int, ...], dtype: np.dtype[Any], name: Callable[[], str]) -> Watched:
     """New shared or local memory, all poison."""
     flat = np.repeat(poison(dtype), math.prod(shape))
     return _whole(Memory(now, flat, _named(name, shape), fresh=True), shape)
@@ -256,7 +256,7 @@ def _whole(memory: Memory, shape: tuple[int, ...]) -> Watched:
     return Watched(memory, 0, shape, steps)
 
 
-def constant(now: Now, array: np.ndarray[Any, Any], name: str) -> Watched:
+def constant(now: Now, array: np.ndarray[Any, Any], name: Callable[[], str]) -> Watched:
     """Constant memory: a copy that nobody can write."""
     flat = array.flatten()
     flat.flags.writeable = False
@@ -274,7 +274,8 @@ def arguments(now: Now, values: tuple[Any, ...], names: tuple[str, ...]) -> tupl
         flat = np.lib.stride_tricks.as_strided(writable, ((end - _address(writable)) // item,), (item,))
         if (before := _address(writable) - start):
             flat = np.lib.stride_tricks.as_strided(flat[::-1], (len(flat) + before // item,), (-item,))[::-1]
-        memory = Memory(now, flat, _named(" or ".join(name for _, name in group), group[0][0].shape), fresh=False)
+        names_of_group = partial(" or ".join, [name for _, name in group])
+        memory = Memory(now, flat, _named(names_of_group, group[0][0].shape), fresh=False)
         for x, _ in group:
             steps = tuple(s // item for s in x.strides)
             watched[id(x)] = Watched(memory, (_address(x) - start) // item, x.shape, steps)
@@ -302,12 +303,12 @@ def _address(x: np.ndarray[Any, Any]) -> int:
     return int(x.__array_interface__["data"][0])
 
 
-def _named(name: str, shape: tuple[int, ...]) -> Callable[[int], str]:
-    """Names an element by its place in the flat memory: -1 for the whole."""
+def _named(name: Callable[[], str], shape: tuple[int, ...]) -> Callable[[int], str]:
+    """Names an element by its place in the flat memory: -1 for the whole. The name is asked for when it is wanted."""
     def of(at: int) -> str:
         if at < 0 or at >= math.prod(shape):
-            return name if at < 0 else f"{name}[{at}]"
-        return f"{name}[{', '.join(str(i) for i in np.unravel_index(at, shape))}]"
+            return name() if at < 0 else f"{name()}[{at}]"
+        return f"{name()}[{', '.join(str(i) for i in np.unravel_index(at, shape))}]"
 
     return of
 

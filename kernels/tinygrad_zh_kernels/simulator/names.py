@@ -58,10 +58,12 @@ class Cuda:
     # ---- memory
 
     def _local(self, shape: Any, dtype: Any) -> Watched:
-        return fresh(self._now, sizes(shape), numpy_dtype(dtype), (_here(2).target or "a local array"))
+        where = _here(2)
+        return fresh(self._now, sizes(shape), numpy_dtype(dtype), lambda: where.target or "a local array")
 
     def _constant(self, array: Any) -> Watched:
-        return constant(self._now, np.asarray(array), _here(2).target or "a constant array")
+        where = _here(2)
+        return constant(self._now, np.asarray(array), lambda: where.target or "a constant array")
 
     def threadfence(self) -> None:
         """Orders this thread's writes for others to see; it makes nobody wait, so it orders no accesses here."""
@@ -185,12 +187,11 @@ class Shared:
         key = "dynamic" if shape == 0 else (where.code, where.instruction)
         if key not in self._arrays:
             wanted = (self._dynamic // kind.itemsize,) if shape == 0 else sizes(shape)
-            name = where.target or "a shared array"
-            self._arrays[key] = fresh(self._now, wanted, kind, name)
+            self._arrays[key] = fresh(self._now, wanted, kind, lambda: where.target or "a shared array")
             used = sum(x.size * x.dtype.itemsize for k, x in self._arrays.items() if k != "dynamic")
             if used + self._dynamic > STATIC:
-                self._now.fault(f"with {name} a block has {used + self._dynamic} bytes of shared memory; the limit is "
-                                f"{STATIC}")
+                self._now.fault(f"with {where.target} a block has {used + self._dynamic} bytes of shared memory; the "
+                                f"limit is {STATIC}")
         elif self._arrays[key].dtype != kind:
             self._now.fault(f"dynamic shared memory is {self._arrays[key].dtype} elsewhere and {kind} here; the "
                             "simulator knows it as one type")
