@@ -87,7 +87,8 @@ class GpuLauncher:
         if pointer not in self._streams:
             from numba import cuda
 
-            cuda.api.config.CUDA_ARRAY_INTERFACE_SYNC = 0
+            config: Any = cuda.api.config
+            config.CUDA_ARRAY_INTERFACE_SYNC = 0
             self._streams[pointer] = cuda.external_stream(pointer)
         return self._streams[pointer]
 
