@@ -110,6 +110,8 @@ FORWARD_CASES = {
     "far from 0": lambda rng, dtype: one(np.array([[10_000, 9992, 9984]], dtype)),
     "−∞ among others": lambda rng, dtype: one(
         np.where(rng.random((4, 300)) < 0.5, -np.inf, scores(rng, dtype, (4, 300))).astype(dtype)),
+    "−∞ in a long row": lambda rng, dtype: one(
+        np.where(np.arange(16_501) % 7, scores(rng, dtype, (1, 16_501)), -np.inf).astype(dtype)),
     "a row of −∞": lambda rng, dtype: one(spoiled(scores(rng, dtype, (3, 70)), *70 * [-np.inf])),
     "a nan": lambda rng, dtype: one(spoiled(scores(rng, dtype, (3, 70)), np.nan)),
     "+∞": lambda rng, dtype: one(spoiled(scores(rng, dtype, (3, 70)), np.inf, -np.inf)),
