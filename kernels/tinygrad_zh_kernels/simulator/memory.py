@@ -1,8 +1,8 @@
 """Arrays that are watched: where a kernel reads and writes, and whether anything orders two accesses.
 
 Every element that was touched has a record of who touched it and when. "When" is an Interval: what a thread does
-between two synchronisations. Two accesses are ordered if a barrier of the block, or a chain of warp collectives,
-lies between them; this is exact (vector clocks over the lanes of a warp, epochs over the warps of a block), so a race
+between two synchronisations. Two accesses are ordered if a barrier of the block, or a chain of syncwarps, lies
+between them; this is exact (vector clocks over the lanes of a warp, epochs over the warps of a block), so a race
 is found on any schedule. (After C. Flanagan, S. Freund, FastTrack, PLDI 2009.)
 """
 
@@ -24,7 +24,7 @@ from tinygrad_zh_kernels.simulator.errors import KernelError, Site, site
 class Interval:
     """What one thread does between two synchronisations.
 
-    epoch: how many barriers the block has passed. clock: how many warp collectives this lane has passed. seen: the
+    epoch: how many barriers the block has passed. clock: how many syncwarps this lane has passed. seen: the
     clock of every lane of the warp up to which this one is after it.
     """
 

@@ -174,16 +174,19 @@ class Scheduler:
 
     @staticmethod
     def _together(group: list[Thread]) -> None:
-        """The lanes exchange what they brought; from now on each is after all that any of them did."""
+        """The lanes exchange what they brought. After syncwarp each comes after all that any of them did; a shuffle or
+        a vote orders no memory (CUDA C++ Programming Guide, Warp Shuffle Functions)."""
         brought = {thread.lane: thread.given for thread in group}
-        before = {id(thread.interval.seen): thread.interval.seen for thread in group}.values()
-        seen = [max(clocks) for clocks in zip(*before, strict=True)]
+        if group[0].wait is not None and group[0].wait.what == "syncwarp":
+            before = {id(thread.interval.seen): thread.interval.seen for thread in group}.values()
+            seen = [max(clocks) for clocks in zip(*before, strict=True)]
+            for thread in group:
+                seen[thread.lane] = thread.interval.clock
+            together = tuple(seen)
+            for thread in group:
+                was = thread.interval
+                thread.interval = Interval(was.block, was.thread, was.name, was.epoch, was.clock + 1, together)
         for thread in group:
-            seen[thread.lane] = thread.interval.clock
-        together = tuple(seen)
-        for thread in group:
-            was = thread.interval
-            thread.interval = Interval(was.block, was.thread, was.name, was.epoch, was.clock + 1, together)
             thread.received, thread.wait = brought, None
 
     def _barrier(self, threads: list[Thread]) -> None:

@@ -170,7 +170,19 @@ def test_an_atomic_and_a_plain_access(fault):
     assert "race: this thread" in fault(kernel)
 
 
-def test_a_warp_collective_orders_its_lanes_and_no_others(fault):
+def test_a_shuffle_orders_no_memory(fault):
+    @cuda.jit
+    def kernel(y, x):
+        room = cuda.shared.array(64, float32)
+        t = cuda.threadIdx.x
+        room[t] = x[t]
+        cuda.shfl_sync(FULL, x[t], 0)
+        y[t] = room[t ^ 1]
+
+    assert "race: " in fault(kernel)
+
+
+def test_syncwarp_orders_its_lanes_and_no_others(fault):
     @cuda.jit
     def halves(y, x):
         room = cuda.shared.array(64, float32)
