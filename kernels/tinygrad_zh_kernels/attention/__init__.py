@@ -115,8 +115,9 @@ def large(rng: Rng, dtype: DType) -> tuple[Any, Any, Any]:
 
 
 def far_below(rng: Rng, dtype: DType) -> tuple[Any, Any, Any]:
-    """Scores from −256 to −512, exact in float32: every e^score is 0 there."""
-    q, k, v = (rng.integers(8, 17, (2, length, 4)).astype(dtype) for length in (9, 12, 12))
+    """Scores from −256 to −512, exact in float32, where every e^score is 0; and one key, the 33rd, far above them."""
+    q, k, v = (rng.integers(8, 17, (2, length, 4)).astype(dtype) for length in (9, 70, 70))
+    k[1, 32] = 0
     return np.full_like(q, 16), -k, v
 
 
@@ -132,8 +133,8 @@ LENGTHS = {  # (heads, n, m, d): where bodies change from one way to another
     "one query": (2, 1, 20, 16),
     "no query": (2, 0, 5, 4),
     "one column": (1, 5, 6, 1),
-    "many queries": (1, 66, 9, 2),
-    "many keys": (1, 3, 69, 2),
+    "many queries": (1, 65, 9, 2),
+    "many keys": (1, 3, 65, 2),
     "several blocks": (1, 34, 35, 1),
     "a width of 33": (1, 3, 10, 33),
     "a width of 128": (1, 2, 9, 128),

@@ -63,10 +63,14 @@ def spoiled(call: Arguments) -> Arguments:
     return call
 
 
+LATE = [4, 0, 1, 2, 4, 3]
+
+
 def cases(make: Any) -> dict[str, Any]:
     """Tokens that repeat, negative ones, two axes of them, both widths of integers, rows of every alignment."""
     return {
         "one token, many times": lambda rng, dtype: make(rng, dtype, (300, 5, 4), 300 * [3]),
+        "a token that comes late": lambda rng, dtype: make(rng, dtype, (264, 5, 4), [i % 4 for i in range(258)] + LATE),
         "as in a text": lambda rng, dtype: make(rng, dtype, (100, 30, 16), zipf(rng, (100, 30))),
         "from the end": lambda rng, dtype: make(rng, dtype, (3, 6, 4), [-1, 2, -6, -1]),
         "two axes of tokens": lambda rng, dtype: make(rng, dtype, (12, 6, 4), rng.integers(0, 6, (3, 4))),
