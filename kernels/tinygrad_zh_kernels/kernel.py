@@ -144,6 +144,7 @@ class Kernel:
             if name in self.own:
                 raise ValueError(f"{self.name} has a body {name!r} already")
             self.own[name] = body
+            _REGISTERED.append(body)
             return function
 
         return register
@@ -158,6 +159,12 @@ class Kernel:
 
 
 _KERNELS: dict[str, Kernel] = {}
+_REGISTERED: list[Body] = []
+
+
+def registrations() -> int:
+    """How many bodies were ever registered: who keeps a table of bodies makes it anew when this has grown."""
+    return len(_REGISTERED)
 
 
 def registered() -> Iterator[Kernel]:

@@ -14,6 +14,7 @@ import tinygrad_zh_kernels as library
 from tinygrad_zh.core.mode import using
 from tinygrad_zh.ops.formula import all_ops
 from tinygrad_zh_kernels import Arguments, Body, Kernel
+from tinygrad_zh_kernels.kernel import registrations
 
 FORMULAS = "formulas"
 """The name under which no kernel is chosen."""
@@ -58,7 +59,7 @@ def use_kernels(*names: str) -> Iterator[None]:
     >>> y
     tensor([[0.09003057, 0.24472848, 0.66524094]])
     """
-    bound = _bound(names)
+    bound = _bound(names, registrations()) if names != (FORMULAS,) else None  # then Numba is not even imported
     with using(kernels=bound or None):
         yield
 
@@ -69,9 +70,9 @@ def chosen(names: str | None = None) -> tuple[str, ...]:
     return tuple(name.strip() for name in given.split(","))
 
 
-def _bound(names: tuple[str, ...]) -> Mapping[Callable[..., Any], Callable[..., Any]]:
-    if names == (FORMULAS,):
-        return {}  # Numba is not even imported
+@cache
+def _bound(names: tuple[str, ...], registered: int) -> Mapping[Callable[..., Any], Callable[..., Any]]:
+    """{formula: what runs in its place}, for the bodies that there are."""
     for name in names:
         if name not in known():
             raise ValueError(f"there are no kernels {name!r}; there are {', '.join(known())}")

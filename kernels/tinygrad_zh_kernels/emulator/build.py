@@ -52,13 +52,13 @@ def folder() -> Path:
     base = os.environ.get("TINYGRAD_ZH_CACHE")
     if base is None:
         home = Path.home() / ("Library/Caches" if sys.platform == "darwin" else ".cache")
-        base = os.path.join(os.environ.get("XDG_CACHE_HOME") or home, "tinygrad_zh")
+        base = os.path.join(os.environ.get("XDG_CACHE_HOME") or home, "tinygrad-zh")
     found = Path(base) / "emulator"
     try:
         found.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=found).close()
     except OSError:
-        return Path(tempfile.mkdtemp(prefix="tinygrad_zh-emulator-"))
+        return Path(tempfile.mkdtemp(prefix="tinygrad-zh-emulator-"))
     return found
 
 
