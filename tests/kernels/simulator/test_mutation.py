@@ -19,10 +19,19 @@ from tinygrad_zh_kernels.simulator import KernelError, rebinding
 
 FLOAT32 = np.dtype(np.float32)
 
+NO_COLUMN, NO_KEY = "a column past the last, which is not there", "a round more, without a key in it"
 EQUIVALENT = {
     "activation.cuda.relu_forward: x[i] < T(0) → x[i] <= T(0)": "of 0 it makes 0",
+    "attention.cuda.attend: higher > T(-math.inf) → higher >= T(-math.inf)": "no call has 32 scores of −∞ side by side",
+    "attention.cuda.attend: range(0, end, WARP) → range(0, end + 1, WARP)": NO_KEY,
+    "attention.cuda.attend: range(EACH) → range(EACH + 1)": NO_COLUMN,
+    "attention.cuda.attention_backward_kv: range(EACH) → range(EACH + 1)": NO_COLUMN,
+    "attention.cuda.attention_backward_kv: range(key if is_causal else 0, n, WARP) → "
+    "range(key if is_causal else 0, n + 1, WARP)": NO_KEY,
+    "attention.cuda.attention_backward_q: range(0, end, WARP) → range(0, end + 1, WARP)": NO_KEY,
+    "attention.cuda.attention_backward_q: range(EACH) → range(EACH + 1)": NO_COLUMN,
     "bias_activation.cuda.relu_forward: z < T(0) → z <= T(0)": "of 0 it makes 0",
-    "cuda_sums.block_sum: cuda.syncthreads() (2) → nothing": "no body uses the room again after a sum",
+    "dropout.cuda.dropout_forward: first >= x.size → first > x.size": "all that it writes is past the end",
     "matmul.cuda.matmul_shared_tile: range(0, k, TILE) → range(0, k + 1, TILE)": "a tile more, all of zeros",
 }
 
