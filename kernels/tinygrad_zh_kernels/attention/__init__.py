@@ -160,12 +160,17 @@ def as_calls(make: Callable[[Rng, DType, Size], Arguments], *others: Any, **keyw
     }
 
 
+ROUNDING = ("one key", "one query", "scores far below 0")
+
+
 def then(cases: dict[str, Call]) -> dict[str, Call]:
-    """Backward's cases: those of forward, a step on. With one key dQ and dK are 0, and all that is left is rounding."""
+    """Backward's cases: those of forward, a step on. With one key, or one that has all the weight, dQ and dK are 0, and
+    all that is left is rounding.
+    """
     def after(call: Call) -> Call:
         return lambda rng, dtype: backward_of(rng, call(rng, dtype))
 
-    return {name: after(call) for name, call in cases.items() if name not in ("one key", "one query")}
+    return {name: after(call) for name, call in cases.items() if name not in ROUNDING}
 
 
 A_NAN = {"a nan": lambda rng, dtype: Arguments(with_nan(rng, dtype))}
