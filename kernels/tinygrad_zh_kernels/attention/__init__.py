@@ -115,8 +115,8 @@ def large(rng: Rng, dtype: DType) -> tuple[Any, Any, Any]:
 
 
 def far_below(rng: Rng, dtype: DType) -> tuple[Any, Any, Any]:
-    """Scores from −256 to −512, exact in float32: every e^score is 0. One key is far above, the last or the 33rd."""
-    q, k, v = (rng.integers(8, 17, (2, length, 4)).astype(dtype) for length in (9, 140, 140))
+    """Scores from −256 to −512, exact in float32: every e^score is 0. In two heads one key is far above the others."""
+    q, k, v = (rng.integers(8, 17, (3, length, 4)).astype(dtype) for length in (9, 140, 140))
     k[[0, 1], [139, 32]] = 0
     return np.full_like(q, 16), -k, v
 
