@@ -12,7 +12,7 @@ import pytest
 
 import tinygrad_zh as tz
 import tinygrad_zh_kernels as library
-from tinygrad_zh.kernels import check, chosen, known
+from tinygrad_zh.kernels import check, check_call, chosen, known
 
 F = tz.functional
 
@@ -187,3 +187,17 @@ def test_a_file_that_is_no_body(tmp_path: Path, text: str, error: type[Exception
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="there is no file"):
         library.load(tmp_path / "none.py")
+
+
+def test_rounding_that_the_formula_itself_loses_is_no_problem_but_a_wrong_digit_is(mine: Any) -> None:
+    def cancelling(rng: np.random.Generator, dtype: Any) -> library.Arguments:
+        dy, y = rng.standard_normal((2, 3, 5))
+        dy = 1000 + 1e-3 * dy  # dx = y (dy − Σ dy y): what is left of dy is small
+        return library.Arguments((dy.astype(dtype), (np.abs(y) / np.abs(y).sum(-1, keepdims=True)).astype(dtype)),
+                                 {"axis": -1})
+
+    body = library.bodies(library.get("softmax.backward"))["numba"]
+    single = np.dtype(np.float32)
+    assert check_call(body, "cancelling", cancelling, single).problem is None
+    off = replace(body, function=lambda dy, y, *, axis: body.function(dy, y, axis=axis) * np.float32(1.2))
+    assert "off by" in str(check_call(off, "cancelling", cancelling, single).problem)

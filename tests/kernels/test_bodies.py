@@ -6,6 +6,7 @@ under several schedules of their threads, which must not matter.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -44,9 +45,15 @@ def test_a_kernel_replaces_a_function_of_the_engine(kernel: Kernel) -> None:
 
 
 @pytest.mark.parametrize("kernel", KERNELS.values(), ids=str)
-def test_a_kernel_has_bodies(kernel: Kernel) -> None:
-    devices = [body.device for body in library.bodies(kernel).values()]
-    assert "cpu" in devices and devices.count("cuda") >= 2
+def test_a_kernel_has_a_body_on_the_cpu_and_one_on_cuda(kernel: Kernel) -> None:
+    assert {body.device for body in library.bodies(kernel).values()} == {"cpu", "cuda"}
+
+
+@pytest.mark.parametrize("room", sorted({kernel.room for kernel in KERNELS.values()}))
+def test_a_room_has_bodies_by_numba_by_numba_cuda_and_in_cuda_c(room: str) -> None:
+    names = {body.name for body in BODIES if body.kernel.room == room}
+    for kind in (r"numba(-\d.*)?", r"numba-cuda(-\d.*)?", r"cuda-c(-\d.*)?"):
+        assert any(re.fullmatch(kind, name) for name in names), f"{room} has {names}"
 
 
 @pytest.mark.parametrize("body", ON_CPU, ids=str)

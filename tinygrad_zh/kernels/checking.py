@@ -59,14 +59,15 @@ def check(body: Body, launch: Any = None, *, seed: int = 0) -> list[Checked]:
 def check_call(body: Body, name: str, make: Make, dtype: np.dtype[Any], launch: Any = None, *,
                seed: int = 0) -> Checked:
     """One call of a body, compared with the formula in float64."""
-    mine, exact, plain = (make(np.random.default_rng(seed), dtype) for _ in range(3))
+    mine, exact, plain, single = (make(np.random.default_rng(seed), dtype) for _ in range(4))
     if not body.accepts(*mine.arrays, **mine.keywords):
         return Checked(body, dtype.name, name, 0.0, None, covered=False)
     before = [np.array(x) for x in mine.arrays]
     results = _tuple(_run(body, mine, launch))
     expected = _tuple(_formula(body.kernel, Arguments(tuple(map(_as_float64, exact.arrays)), exact.keywords)))
+    rounded = _tuple(_formula(body.kernel, Arguments(tuple(map(_as_float32, single.arrays)), single.keywords)))
     kinds = _tuple(_formula(body.kernel, plain))
-    error, problem = _compare(results, expected, kinds, body.kernel.tolerated(dtype))
+    error, problem = _compare(results, expected, kinds, body.kernel.tolerated(dtype), rounded)
     if any(np.asarray(x).tobytes() != old.tobytes() for x, old in zip(mine.arrays, before, strict=True)):
         problem = "it writes into its arguments"
     return Checked(body, dtype.name, name, error, problem)
@@ -89,30 +90,53 @@ def _as_float64(x: Any) -> Any:
     return x.astype(np.float64) if not isinstance(x, tuple) and x.dtype.kind == "f" else x
 
 
+def _as_float32(x: Any) -> Any:
+    return x.astype(np.float32) if not isinstance(x, tuple) and x.dtype.kind == "f" else x
+
+
 def _tuple(results: Any) -> tuple[Any, ...]:
     return results if isinstance(results, tuple) else (results,)
 
 
-def _compare(results: tuple[Any, ...], expected: tuple[Any, ...], kinds: tuple[Any, ...],
-             tolerance: float) -> tuple[float, str | None]:
-    """(the largest error over the tolerated one, what is wrong)."""
+def _compare(results: tuple[Any, ...], expected: tuple[Any, ...], kinds: tuple[Any, ...], tolerance: float,
+             rounded: tuple[Any, ...] = ()) -> tuple[float, str | None]:
+    """(the largest error over the tolerated one, what is wrong). rounded: what the formula gives in float32."""
     if len(results) != len(expected):
         return np.inf, f"it returns {len(results)} results, the formula {len(expected)}"
     worst = 0.0
     for i, (result, exact, kind) in enumerate(zip(results, expected, kinds, strict=True)):
         if exact is None and result is None:
             continue
-        exact = np.asarray(exact)
-        if result.shape != exact.shape:  # a partial whose broadcasting the body has undone already
-            exact = sum_to(exact, result.shape) if result.ndim <= exact.ndim else exact
+        exact = _like(exact, result)
         if result.shape != exact.shape or result.dtype != np.asarray(kind).dtype:
             return np.inf, (f"result {i} is {result.dtype} {result.shape}, "
                             f"the formula's is {np.asarray(kind).dtype} {exact.shape}")
-        error, problem = _deviation(np.asarray(result), exact, tolerance)
+        lost = _lost(_like(rounded[i], result), exact, result.dtype) if rounded else 0.0
+        error, problem = _deviation(np.asarray(result), exact, max(tolerance, lost))
         if problem:
             return error, f"result {i}: {problem}"
         worst = max(worst, error)
     return worst, None
+
+
+def _like(exact: Any, result: Any) -> np.ndarray[Any, Any]:
+    """The formula's result; its sum, if it is a partial whose broadcasting the body has undone already."""
+    exact = np.asarray(exact)
+    return sum_to(exact, result.shape) if exact.shape != result.shape and result.ndim <= exact.ndim else exact
+
+
+FORMULAS_ROUNDING = 4
+"""A body may be off by so many times what the formula itself loses to rounding, where that is more than its tolerance:
+a sum whose terms cancel has no digits that anybody could keep."""
+
+
+def _lost(rounded: np.ndarray[Any, Any], exact: np.ndarray[Any, Any], dtype: np.dtype[Any]) -> float:
+    """What rounding takes from the formula in float32, relative to the largest, as it would be in `dtype`."""
+    both = np.isfinite(exact) & np.isfinite(rounded)
+    if dtype.kind != "f" or not both.any():
+        return 0.0
+    off = np.abs(rounded[both] - exact[both]).max() / (np.abs(exact[both]).max() or 1.0)
+    return float(FORMULAS_ROUNDING * off * np.finfo(dtype).eps / np.finfo(np.float32).eps)
 
 
 def _deviation(result: np.ndarray[Any, Any], exact: np.ndarray[Any, Any], tolerance: float) -> tuple[float, str | None]:
