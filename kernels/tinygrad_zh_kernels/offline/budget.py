@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
@@ -36,11 +37,15 @@ def measure(launched: Iterable[CudaC]) -> Measured:
     """Compile every kernel that is launched, with every set of macros, for every architecture."""
     registers: dict[Place, int] = {}
     spills, idle, used = [], set(), set()
-    for (file, dtype, defines), group in groupby(sorted(launched, key=_program), key=_program):
-        names = {launch.name for launch in group}
+    names_of = {program: {launch.name for launch in group}
+                for program, group in groupby(sorted(launched, key=_program), key=_program)}
+    with ThreadPoolExecutor() as pool:  # the compiler runs outside of Python's lock
+        compiled = {(program, arch): pool.submit(nvrtc, *program[:2], arch, program[2])
+                    for program in names_of for arch in ARCHITECTURES}
+    for (file, dtype, defines), names in names_of.items():
         used |= {(file, name) for name in names}
         for arch in ARCHITECTURES:
-            usage = nvrtc(file, dtype, arch, defines).usage
+            usage = compiled[(file, dtype, defines), arch].result().usage
             idle |= {(file, name) for name in usage}
             for name in sorted(names):
                 place = relative(file), name, dtype, arch
