@@ -173,7 +173,8 @@ def roomy(compute: Callable[[], T]) -> T:
 def alive() -> str:
     """The GPU's memory and its largest arrays, in a sentence: what to make smaller."""
     cupy = library()
-    arrays = [x for x in gc.get_objects() if isinstance(x, cupy.ndarray) and x.base is None]
+    # type(x) and not isinstance: a weak proxy whose object is gone, such as Numba keeps, cannot be asked for its class.
+    arrays = [x for x in gc.get_objects() if issubclass(type(x), cupy.ndarray) and x.base is None]
     kinds = Counter((x.dtype.name, x.shape, x.nbytes) for x in arrays)
     largest = sorted(kinds.items(), key=lambda kind: -kind[0][2] * kind[1])[:5]
     shown = ", ".join(f"{count} × {name} {shape} = {_size(count * size)}" for (name, shape, size), count in largest)
