@@ -1,10 +1,9 @@
-"""In a clone that was never installed the kernels' source root, kernels/, stands beside this package: it is found."""
+"""In a clone the kernels' source root, kernels/, stands beside this package: it is found, installed or not."""
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 _BESIDE = Path(__file__).resolve().parents[1] / "kernels"
 
-if find_spec("tinygrad_zh_kernels") is None and (_BESIDE / "tinygrad_zh_kernels").is_dir():
-    sys.path.append(str(_BESIDE))
+if str(_BESIDE) not in sys.path and (_BESIDE / "tinygrad_zh_kernels").is_dir():
+    sys.path.insert(0, str(_BESIDE))  # before an installed one, which may be another clone's

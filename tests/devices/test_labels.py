@@ -10,6 +10,7 @@ import pytest
 import tinygrad_zh as tz
 from tinygrad_zh import device
 from tinygrad_zh import functional as F
+from tinygrad_zh.device.extent import stray
 
 LOGITS = np.zeros((4, 3), np.float32)
 
@@ -71,3 +72,8 @@ def test_nothing_is_remembered_of_arrays_that_are_gone(cupy: Any) -> None:
 def test_nothing_at_all_is_in_range(cupy: Any) -> None:
     assert device.stray(on_gpu(np.zeros(0, np.int64)).array, 0, 2) is None
     assert F.embedding(on_gpu(np.zeros((0,), np.int64)), on_gpu(np.eye(3))).shape == (0, 3)
+
+
+def test_a_numpy_scalar_is_looked_at_where_it_is() -> None:
+    assert stray(np.float64(0.5), 0, 1) is None
+    assert stray(np.float64(1.5), 0, 1) == 1.5

@@ -34,7 +34,7 @@ def remember(moved: Any, array: Any) -> None:
     """Note the extent of what was just moved to a GPU, if that does not mean to wait for one."""
     if not array.size:
         return
-    if isinstance(array, np.ndarray):
+    if isinstance(array, (np.ndarray, np.generic)):
         Extent(moved, array.min(), array.max())
     elif (known := _KNOWN.get(id(array))) is not None:
         Extent(moved, known.low, known.high)
@@ -53,7 +53,7 @@ def stray(array: Any, least: float, most: float) -> Any:
     """An element outside of [least, most], None if there is none. nan is outside. 中文：越界的元素。"""
     if not array.size:
         return None
-    if isinstance(array, np.ndarray):
+    if isinstance(array, (np.ndarray, np.generic)):
         low, high = array.min(), array.max()
     else:
         known = _KNOWN.get(id(array)) or _around(array, least, most) or Extent(array, *_seen(array))
