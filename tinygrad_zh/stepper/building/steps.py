@@ -11,12 +11,12 @@ import numpy as np
 from tinygrad_zh._version import __version__
 from tinygrad_zh.core.tape import Line, Tape, recorded_source
 from tinygrad_zh.ops import update as update_rules
+from tinygrad_zh.program.naming import name_of_op, result_names
 from tinygrad_zh.stepper.building import explaining, hints
 from tinygrad_zh.stepper.building.arrays import Arrays, largest, plain
 from tinygrad_zh.stepper.building.describing import described, input_names, keyword, output_names, saved
 from tinygrad_zh.stepper.building.failing import Failure, failure
 from tinygrad_zh.stepper.building.modules import Modules
-from tinygrad_zh.stepper.building.naming import name_of_op, result_names
 from tinygrad_zh.stepper.building.rule import upstream_of
 from tinygrad_zh.stepper.building.sources import Sources
 from tinygrad_zh.stepper.building.tensors import Tensors
