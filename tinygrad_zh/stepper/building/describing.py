@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_zh.core.op import locate
 from tinygrad_zh.ops.formula import formula
-from tinygrad_zh.stepper.wording import formula_words
+from tinygrad_zh.program.printing.wording import formula_words
 
 
 def input_names(cls: Any, count: int) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 
 import tinygrad_zh as tz
 from tinygrad_zh.ops.formula import all_ops, formula
-from tinygrad_zh.stepper.wording import _PHRASES, formula_words
+from tinygrad_zh.program.printing.wording import _PHRASES, formula_words
 
 MATHEMATICAL = {"ln", "max", "min", "mean", "softmax", "tanh", "sin", "cos", "sign", "nan",
                 "low", "high",  # the bounds of Clip, by name
