@@ -20,11 +20,11 @@ from tinygrad_zh.train.arrays import Array, checked, home, pair
 from tinygrad_zh.train.callbacks import Callback
 from tinygrad_zh.train.checkpoint import load_run
 from tinygrad_zh.train.evaluate import evaluate
-from tinygrad_zh.train.figures import Figures, Metric, Metrics, amount, named
+from tinygrad_zh.train.figures import Figures, Metric, Metrics, named
 from tinygrad_zh.train.interrupt import Interruption
 from tinygrad_zh.train.observing import observers
 from tinygrad_zh.train.progress import Progress
-from tinygrad_zh.train.whole import whole
+from tinygrad_zh.train.step import Step, taken
 
 
 class History(dict[str, list[float]]):
@@ -147,16 +147,15 @@ def _epoch(run: Run, batches: Minibatches, augment: Augment | None, metrics: dic
            interruption: Interruption) -> dict[str, float] | None:
     """One pass over the data. The epoch's figures, or None if it was interrupted."""
     run.model.train()
-    tensors = run.tensors()
+    tensors, step = run.tensors(), Step(run.model, run.loss, run.optimizer)
     figures, place = Figures(metrics), home(run.model)
     for number, (rows,) in enumerate(batches, 1):
         if interruption.asked:
             return None
         x, y = (array[rows] for array in run.data)
         x = x if augment is None else _augmented(x, augment, run)
-        with whole(tensors):
-            prediction = _step(run, leaf(move(x, place)), move(y, place),
-                               f"in epoch {run.epoch + 1}, batch {number}", rows)
+        prediction = taken(step, run, (leaf(move(x, place)), move(y, place)), tensors,
+                           f"in epoch {run.epoch + 1}, batch {number}", rows)
         figures.add(prediction, y, run.value)
         report.advance(figures.so_far() if report.due() else None)
     return figures.all()
@@ -168,38 +167,3 @@ def _augmented(x: Array, augment: Augment, run: Run) -> Array:
     if len(changed) != len(x):
         raise ValueError(f"augment gives {len(changed)} samples for {len(x)}; each goes with its target")
     return np.array(changed)
-
-
-def _step(run: Run, x: Tensor, y: Any, where: str, rows: Array) -> Tensor:
-    """Forward, backward, update on one batch; the prediction."""
-    prediction = run.model(x)
-    value = run.loss(prediction, y)
-    run.value = amount(value)
-    if not math.isfinite(run.value):
-        raise _not_finite(f"the loss is {run.value}", where, rows)
-    run.optimizer.zero_grad()
-    value.backward()
-    for callback in run.callbacks:
-        callback.on_step(run)
-    broken = _broken(run.optimizer.parameters)
-    if broken:
-        i, p = broken[0], run.optimizer.parameters[broken[0]]
-        raise _not_finite(f"the gradient of the optimizer's parameter {i}, {p.shape}, is not finite", where, rows)
-    run.optimizer.step()
-    return prediction
-
-
-def _broken(parameters: list[Tensor]) -> list[int]:
-    """Which parameters have gradients that are not finite. All are looked at together: a GPU has to be waited for."""
-    finite = {i: np.isfinite(p.grad.array).all() for i, p in enumerate(parameters) if p.grad is not None}
-    if not finite:
-        return []
-    seen = move(np.stack(list(finite.values())), "cpu")
-    return [i for i, ok in zip(finite, seen, strict=True) if not ok]
-
-
-def _not_finite(what: str, where: str, rows: Array) -> FloatingPointError:
-    samples = ", ".join(map(str, rows[:8])) + (", …" if len(rows) > 8 else "")
-    return FloatingPointError(f"{what} {where} (samples {samples}); this step was not taken; "
-                              "try a smaller learning rate or gradient clipping; "
-                              "tz.check.autopsy(lambda: loss(model(x), y)) says where it began")
