@@ -1,0 +1,128 @@
+"""One run of a function on a tape, after which everything is as it was before. 录制一次运行，之后恢复原状"""
+
+from __future__ import annotations
+
+import gc
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import copy_context
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_zh.core import Tensor, tensor, using
+from tinygrad_zh.core.tape import Tape, recording
+from tinygrad_zh.core.tensor import Accumulator
+from tinygrad_zh.device import on_cuda
+from tinygrad_zh.nn import Module
+from tinygrad_zh.optim import Optimizer
+
+
+class Recording(NamedTuple):
+    """What a function did: the lines, what it gave, its arguments by the name of the parameter, and who was there."""
+
+    tape: Tape
+    result: Any
+    arguments: dict[str, Any]
+    function: Callable[..., Any]
+    optimizers: tuple[Optimizer, ...]
+    read: frozenset[int]  # the ids of the arrays that Python looked at
+
+
+def recorded(function: Callable[..., Any], example: Sequence[Any]) -> Recording:
+    """Run function(*example) on the formulas, go backward from what it returns unless it did so itself, and put
+    parameters, gradients, states and generators back.
+
+    Arrays and lists in the example become tensors. Raises TypeError for what is no function, ValueError for one that
+    computes nothing with the engine; what it raises itself passes on.
+    """
+    if not callable(function):
+        raise TypeError(f"unroll takes a function, a loss or a training step, not a {type(function).__name__}")
+    arguments = _arguments(function, example)
+    with kept() as optimizers:
+        tape, result = copy_context().run(_run, function, arguments)
+    if not tape.of("forward"):
+        raise ValueError("this function computes nothing with the engine: no op ran; give it tensors, or a model")
+    read = frozenset(id(line.arguments[0]) for line in tape.of("read"))
+    return Recording(tape, result, arguments, function, optimizers, read)
+
+
+def _run(function: Callable[..., Any], arguments: dict[str, Any]) -> tuple[Tape, Any]:
+    tape = Tape()
+    with using(kernels=None, grad=True), recording(tape):
+        result = function(*arguments.values())
+        root = scalar_of(result)
+        if root is not None and root.requires_grad and not tape.of("seed"):
+            for accumulator in _alive(Accumulator):  # the gradients of this loss alone
+                accumulator.grad = None
+            root.backward(retain_graph=True)
+    return tape, result
+
+
+def scalar_of(result: Any) -> Tensor | None:
+    """The loss among what a function returns: the first tensor, if it is one number."""
+    first = result[0] if isinstance(result, (tuple, list)) and result else result
+    return first if isinstance(first, Tensor) and first.size == 1 and first.dtype.kind == "f" else None
+
+
+# ---- the example
+
+
+def name_of_function(function: Callable[..., Any]) -> str:
+    """How the function is called: its own name, the class of a model, "" of a lambda."""
+    while isinstance(function, partial):
+        function = function.func
+    name = getattr(function, "__name__", type(function).__name__)
+    return name if name.isidentifier() else ""
+
+
+def _arguments(function: Callable[..., Any], example: Sequence[Any]) -> dict[str, Any]:
+    """The example by the names of the parameters; data become tensors."""
+    try:
+        parameters = inspect.signature(function.forward if isinstance(function, Module) else function).parameters
+        positional = [p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        names = [p.name for p in positional]
+    except (TypeError, ValueError):  # built in, without a signature
+        names = []
+    names += [f"x{i}" for i in range(len(names), len(example))]
+    return {name: _tensor(value) for name, value in zip(names, example, strict=False)}
+
+
+def _tensor(value: Any) -> Any:
+    return tensor(value) if isinstance(value, (np.ndarray, list)) or on_cuda(value) else value
+
+
+# ---- as it was before
+
+
+@contextmanager
+def kept() -> Iterator[tuple[Optimizer, ...]]:
+    """Whatever a training step changes in the block is undone: values, gradients, generators, modes, rates.
+
+    That is, of every tensor and generator there is, and the attributes of modules and optimizers; gives the optimizers.
+    What the block does to other objects of the user's stays.
+    """
+    tensors = [(t, t.array, t.source, t.name, t.retained) for t in _alive(Tensor)]
+    gradients = [(a, a.grad, a.hooks, list(a.hooks or ())) for a in _alive(Accumulator)]
+    generators = [(g, g.bit_generator.state) for g in _alive(np.random.Generator)]
+    objects = [(o, dict(vars(o))) for o in gc.get_objects() if issubclass(type(o), (Module, Optimizer))]
+    try:
+        yield tuple(o for o, _ in objects if isinstance(o, Optimizer))
+    finally:
+        for t, *before in tensors:
+            t.array, t.source, t.name, t.retained = before
+        for a, gradient, hooks, before_hooks in gradients:
+            a.grad, a.hooks = gradient, hooks
+            if hooks is not None:
+                hooks[:] = before_hooks
+        for g, state in generators:
+            g.bit_generator.state = state
+        for o, attributes in objects:
+            vars(o).clear()
+            vars(o).update(attributes)
+
+
+def _alive(kind: Any) -> list[Any]:
+    return [o for o in gc.get_objects() if type(o) is kind]
