@@ -81,10 +81,10 @@ def commit(totals: dict[Source, Any]) -> None:
             continue
         before = source.grad
         function, arguments = (keep, [total]) if before is None else (add, [before.array, total])
-        after = function(*arguments)
+        after = freeze(function(*arguments))
         if tape is not None:
             tape.write("gradient", function, arguments, {}, (after,), source=source)
-        new.append((source, Tensor(freeze(after))))
+        new.append((source, Tensor(after)))
     for source, gradient in new:
         source.grad = gradient
 

@@ -10,7 +10,8 @@ thread begins with `tz.device.stream()`. CuPy is imported when a GPU is first as
 
 from tinygrad_zh.device.arrays import device_of, freeze, index_of, is_frozen, move, on_cuda, together
 from tinygrad_zh.device.cuda import Memory, alive, capturing, make_room, memory, out_of_memory, stream, synchronize, use
-from tinygrad_zh.device.extent import demanded, renew, stray
+from tinygrad_zh.device.extent import demanded, noting, renew, stray
 
 __all__ = ["Memory", "alive", "capturing", "demanded", "device_of", "freeze", "index_of", "is_frozen", "make_room",
-           "memory", "move", "on_cuda", "out_of_memory", "renew", "stray", "stream", "synchronize", "together", "use"]
+           "memory", "move", "noting", "on_cuda", "out_of_memory", "renew", "stray", "stream", "synchronize",
+           "together", "use"]

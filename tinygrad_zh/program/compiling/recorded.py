@@ -1,0 +1,265 @@
+"""One run of a training step, as a program that can be repeated. 录制的一步
+
+    inputs, leaves, before  ──lines──▶  outputs, assigned, gradients
+
+Every array of the run is one of these, or a constant: what no line made, and what no tensor held that was there before.
+Only a second run can tell whether a constant is one; two runs with the same `signature` did the same.
+"""
+
+from __future__ import annotations
+
+import gc
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinygrad_zh.core.random import default_generator
+from tinygrad_zh.core.tape import ENGINE, Line, Tape, recording
+from tinygrad_zh.core.tensor import Accumulator, Tensor
+from tinygrad_zh.device import noting
+
+COMPUTES = ("forward", "seed", "backward", "sum_to", "cast", "accumulate", "gradient")
+"""The kinds of lines that give new values; the others are effects and remarks."""
+
+
+class Changed(Exception):
+    """What a program was made for does not hold any more. Nothing has changed, but that generators may have drawn."""
+
+
+class Unsupported(Exception):
+    """A step that cannot be replayed. key and values: the sentence of the catalog that says why, and what to do."""
+
+    def __init__(self, key: str, **values: Any) -> None:
+        super().__init__(key)
+        self.key = key
+        self.values = values
+
+
+class Read(NamedTuple):
+    """Python looked at a value: after so many lines, at that place of the user's program."""
+
+    after: int
+    array: Any
+    where: str
+
+
+class Bound(NamedTuple):
+    """The step has checked that every element of an array, labels or tokens, is in [least, most]."""
+
+    array: Any
+    least: float
+    most: float
+
+
+class Constant(NamedTuple):
+    """What no line made, and where it is used: a number, or an array that belongs to no input and no leaf."""
+
+    value: Any
+    where: str
+
+
+class Recorded:
+    """The program that one run was. Arrays are told apart by identity; `names` has a name for each, by its id.
+
+    lines: what computes, in order; function(*arguments, **keywords) gives the outputs again.
+    inputs (x0 …): the arrays of the call's arguments. leaves (p0 …): each tensor that is read or assigned to, and the
+    array that it had. before (g0 …): the gradients that were there and are read, by their accumulators.
+    constants: what else the lines take; arrays among them are c0 …, and what the lines make is v0 ….
+    outputs: the arrays that are returned. assigned: leaves and the arrays that they have become. gradients:
+    accumulators and the array that their .grad has become, None where it was taken away.
+    reads, bounds: what has to hold in a replay. none, held: accumulators whose .grad was None before, or was not.
+    """
+
+    def __init__(self, tape: StepTape, outputs: Sequence[Any]) -> None:
+        if tape.problem is not None:
+            raise tape.problem
+        self.inputs = tape.inputs
+        self.outputs = list(outputs)
+        self.reads = tape.reads
+        self.modules = list({id(m): m for m in tape.entered}.values())
+        self.lines = [_bare(line) for line in tape if line.kind in COMPUTES]
+        self.constants: list[Constant] = []
+        self.leaves: list[tuple[Tensor, Any]] = []
+        self.before: list[tuple[Accumulator, Any]] = []
+        self.names: dict[int, str] = {id(x): f"x{i}" for i, x in enumerate(self.inputs)}
+        self._tape: StepTape | None = tape
+        signature: list[Any] = [self._line(line) for line in self.lines]
+        self.assigned = [(t, t.array) for t in tape.assigned.values()]
+        self.gradients = [(a, None if a.grad is None else a.grad.array) for a, g in tape.before if a.grad is not g]
+        for t, _ in self.assigned:  # a leaf, even if it is never read
+            self._name(tape.met[id(t)][1])
+        signature += [(id(t), self._name(array)) for t, array in self.assigned]
+        signature += [(id(a), array is not None and self._name(array)) for a, array in self.gradients]
+        signature += [self._name(array) for array in self.outputs]
+        signature += [(r.after, self._name(r.array)) for r in self.reads]
+        self.signature = (*signature, *(id(t) for t, _ in self.leaves), *(id(a) for a, _ in self.before))
+        self.bounds = [b for b in tape.bounds if id(b.array) in self.names]
+        touched = {id(a) for a, _ in (*self.gradients, *self.before)} | {id(t.source) for t, _ in self.leaves}
+        self.none = [a for a, g in tape.before if g is None and id(a) in touched]
+        self.held = [a for a, g in tape.before if g is not None and id(a) in touched]
+        self._tape = None
+
+    def name(self, array: Any) -> str:
+        """What an array of the run is called in every program that repeats it."""
+        return self.names[id(array)]
+
+    def _line(self, line: Line) -> tuple[Any, ...]:
+        """A line with names for arrays, and without the constants: two runs that did the same have the same."""
+        taken = tuple([self._argument(x, line) for x in (*line.arguments, *line.keywords.values())])
+        for array in line.outputs:
+            if isinstance(array, Tensor):
+                raise Unsupported("compile.why.second_derivative", where=place(line))
+            if array is not None:
+                self.names.setdefault(id(array), f"v{len(self.names)}")
+        given = tuple([x is not None and (self.names[id(x)], x.shape, x.dtype, x.strides) for x in line.outputs])
+        return line.function, tuple(line.keywords), taken, given
+
+    def _argument(self, x: Any, line: Line) -> Any:
+        """An argument in the signature: an array by its name, a constant by its kind."""
+        if isinstance(x, (tuple, list)):
+            return tuple([self._argument(part, line) for part in x])
+        if isinstance(x, Tensor):
+            raise Unsupported("compile.why.second_derivative", where=place(line))
+        if isinstance(x, np.random.Generator):
+            return "default generator" if x is default_generator() else id(x)
+        if hasattr(x, "strides"):
+            return self._name(x, place(line))
+        self.constants.append(Constant(x, place(line)))
+        return type(x)
+
+    def _name(self, array: Any, where: str = "?") -> str:
+        """The name of an array. One that no line made belongs to an old gradient, to a leaf, or to nobody."""
+        key = id(array)
+        if key in self.names:
+            return self.names[key]
+        assert self._tape is not None
+        owner = self._tape.owner(array)
+        if isinstance(owner, Accumulator):
+            self.names[key] = f"g{len(self.before)}"
+            self.before.append((owner, array))
+        elif owner is not None:
+            self.names[key] = f"p{len(self.leaves)}"
+            self.leaves.append((owner, array))
+        else:
+            self.names[key] = f"c{len(self.constants)}"
+            self.constants.append(Constant(array, where))
+        return self.names[key]
+
+
+def _bare(line: Line) -> Line:
+    """A line without the tensors that it speaks of, which are not to be kept alive."""
+    where = (line.info.get("forward") or line).info.get("where")
+    return Line(line.kind, line.function, line.arguments, line.keywords, line.outputs,
+                {"op": line.info.get("op"), "where": where})
+
+
+def place(line: Line) -> str:
+    """File and number of the line of the user's program that a line comes from."""
+    where = line.info.get("where")
+    return "?" if where is None else f"{where[0]}:{where[1]}"
+
+
+def arrays_of(values: Any) -> Iterator[Any]:
+    """The arrays among arguments, those within tuples too."""
+    for x in values:
+        if isinstance(x, (tuple, list)):
+            yield from arrays_of(x)
+        elif hasattr(x, "strides"):
+            yield x
+
+
+# ---- one run
+
+
+class StepTape(Tape):
+    """A tape that also notes the tensors and gradients that were there before, and what the step did with them."""
+
+    def __init__(self, inputs: Sequence[Any]) -> None:
+        super().__init__()
+        there = gc.get_objects()
+        self.inputs = list(inputs)
+        self.before = [(a, a.grad) for a in there if type(a) is Accumulator]
+        self.met: dict[int, tuple[Tensor, Any]] = {}  # leaves, and the arrays that they had then
+        self.assigned: dict[int, Tensor] = {}
+        self.entered: list[Any] = []
+        self.reads: list[Read] = []
+        self.bounds: list[Bound] = []
+        self.states: dict[int, tuple[np.random.Generator, Any]] = {}
+        self.tangled: list[Tensor] = []  # they look at the array of another: which of the two is meant?
+        self.problem: Unsupported | None = None
+        self._computed = 0
+        self._gradients = {id(g.array): a for a, g in self.before if g is not None}
+        own = {id(g) for _, g in self.before if g is not None}
+        self._there = {id(t): t for t in there if type(t) is Tensor and t.is_leaf and id(t) not in own}
+        self._holders = {id(t.array): t for t in self._there.values()}
+        self._owners: dict[int, Tensor] = {}
+
+    def forward(self, op: Any, inputs: Any, arrays: Any, attributes: Any, outputs: Any, before: Any) -> Line:
+        for x in inputs:
+            if type(x) is Tensor:
+                self._meet(x)
+        for key, state in before[1].items():
+            self.states.setdefault(id(attributes[key]), (attributes[key], state))
+        return super().forward(op, inputs, arrays, attributes, outputs, before)
+
+    def write(self, kind: str, function: Any, arguments: Any, keywords: Any, outputs: Any, **info: Any) -> Line:
+        self._computed += kind in COMPUTES
+        hooks = getattr(info.get("source"), "hooks", None) or ([function] if kind == "hook" else [])
+        if hooks:
+            self.problem = Unsupported("compile.why.hook", name=getattr(hooks[0], "__qualname__", repr(hooks[0])))
+        if kind == "enter":
+            self.entered.append(info["module"])
+        elif kind == "read":
+            self._meet(info["tensor"])
+            self.reads.append(Read(self._computed, arguments[0], _users_place()))
+        elif kind == "assign":
+            self._meet(info["tensor"])
+            if id(info["tensor"]) in self.met:
+                self.assigned[id(info["tensor"])] = info["tensor"]
+        return super().write(kind, function, arguments, keywords, outputs, **info)
+
+    def _meet(self, t: Tensor) -> None:
+        """Note a leaf that was there before the step, with its array."""
+        if id(t) not in self.met and id(t) in self._there:
+            self.met[id(t)] = t, t.array
+            if self._owners.setdefault(id(t.array), t) is not t or id(t.array) in self._gradients:
+                self.tangled.append(t)
+
+    def owner(self, array: Any) -> Tensor | Accumulator | None:
+        """Whose array this was before the step."""
+        owners: tuple[dict[int, Any], ...] = (self._owners, self._gradients, self._holders)
+        return next((owner[id(array)] for owner in owners if id(array) in owner), None)
+
+    def note(self, array: Any, least: float, most: float) -> None:
+        """The step demands bounds of an array's elements."""
+        self.bounds.append(Bound(array, least, most))
+
+    def undo(self) -> None:
+        """Leaves, gradients and generators are again as they were before the run."""
+        for t, array in self.met.values():
+            t.array = array
+        for a, gradient in self.before:
+            a.grad = gradient
+        for generator, state in self.states.values():
+            generator.bit_generator.state = state
+
+
+def run(call: Callable[[], Any], inputs: Sequence[Any]) -> tuple[Any, StepTape]:
+    """What call() returns, and the tape of it. Whatever it raises passes on, and everything is as before."""
+    tape = StepTape(inputs)
+    try:
+        with recording(tape), noting(tape.note):
+            result = call()
+    except BaseException:
+        tape.undo()
+        raise
+    return result, tape
+
+
+def _users_place() -> str:
+    frame: Any = sys._getframe(2)
+    while frame is not None and frame.f_code.co_filename.startswith(ENGINE):
+        frame = frame.f_back
+    return "?" if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
