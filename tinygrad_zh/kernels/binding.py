@@ -86,16 +86,18 @@ def _bound(names: tuple[str, ...], registered: int) -> Mapping[Callable[..., Any
 
 
 def _first_that_covers(bodies: list[Body], otherwise: Callable[..., Any]) -> Callable[..., Any]:
+    on_cpu, on_cuda = ([body for body in bodies if body.device == device] for device in ("cpu", "cuda"))
+
     def run(*arrays: Any, **keywords: Any) -> Any:
-        device, launch = "cpu", None
         for x in arrays:
-            if not isinstance(x, (np.ndarray, tuple)):
-                device = "cuda"
-        for body in bodies:
-            if body.device == device and body.accepts(*arrays, **keywords):
-                if device == "cuda":
-                    launch = _launcher()
-                return body.run(launch, Arguments(arrays, keywords))
+            if type(x) is not np.ndarray and type(x) is not tuple:
+                for body in on_cuda:
+                    if body.accepts(*arrays, **keywords):
+                        return body.run(_launcher(), Arguments(arrays, keywords))
+                return otherwise(*arrays, **keywords)
+        for body in on_cpu:
+            if body.accepts(*arrays, **keywords):
+                return body.run(None, Arguments(arrays, keywords))
         return otherwise(*arrays, **keywords)
 
     return run

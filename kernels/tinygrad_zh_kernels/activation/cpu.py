@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
 from numba import prange
 
 from tinygrad_zh_kernels import activation, buffers
 from tinygrad_zh_kernels.activation import CUBIC, U
+from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import exp, kernel, sigmoid, tanh, use_widest_vectors
 
 FEW = 50_000
@@ -21,8 +21,8 @@ def run(serial: Callable[..., None], parallel: Callable[..., None], *inputs: Any
     x = inputs[0]
     out = buffers.empty(x.shape, x.dtype)
     arrays = [a.reshape(-1) for a in (out, *inputs)]
-    threads = numba.get_num_threads()  # read here: a function that reads it itself cannot be cached on disk
-    if x.size < FEW or threads == 1:
+    threads = threads_for(x.size, FEW)
+    if threads == 1:
         serial(*arrays)
     else:
         parallel(*arrays, threads)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 from numba import prange
 
 from tinygrad_zh_kernels import adam, buffers
 from tinygrad_zh_kernels.adam import covers
+from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import SAFE, kernel, use_widest_vectors
 
 FEW = 50_000
@@ -43,8 +43,8 @@ def _update(w0: Any, g: Any, m0: Any, v0: Any, lr: float, t: float, beta1: float
     factors = (T(beta1), T(1 - beta1), T(beta2), T(1 - beta2), T(lr / (1 - beta1**t)),
                T(1 / math.sqrt(1 - beta2**t)), T(eps), T(1 - lr * decay))
     arrays = [x.reshape(-1) for x in (w0, g, m0, v0, w, m, v)]
-    threads = numba.get_num_threads()
-    if threads == 1 or w.size < FEW:
+    threads = threads_for(w.size, FEW)
+    if threads == 1:
         _serial(*arrays, factors)
     else:
         _shared(*arrays, factors, threads)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numba import prange
 
 from tinygrad_zh_kernels import attention, buffers
 from tinygrad_zh_kernels.attention import covers
 from tinygrad_zh_kernels.blas import gemm, one_thread
+from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import exp, kernel, maximum, use_widest_vectors
 
 IN_CACHE = 1 << 17
@@ -137,8 +137,8 @@ def _run(serial: Any, shared: Any, q: Any, k: Any, *arguments: Any) -> None:
     """Heads from first to last, by this thread alone or by all."""
     heads, n, m = _count(q.shape[:-2]), q.shape[-2], k.shape[-2]
     rows = min(n, max(16, IN_CACHE // m))
-    threads = numba.get_num_threads()
-    if threads == 1 or heads == 1 or q.size * m < FEW:
+    threads = min(heads, threads_for(q.size * m, FEW))
+    if threads == 1:
         serial(*arguments, rows, 0, heads)
     else:
         shared(*arguments, rows, heads, threads)

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from numba import prange
 
 from tinygrad_zh_kernels import bias_activation, buffers
 from tinygrad_zh_kernels.activation import CUBIC, U
 from tinygrad_zh_kernels.bias_activation import covers, covers_backward
+from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import exp, kernel, sigmoid, tanh, use_widest_vectors
 
 FEW = 50_000
@@ -35,8 +35,8 @@ def run(serial: Callable[..., None], parallel: Callable[..., None], x: Any, b: A
     if not x.size:
         return y
     wide = repeated(b, together(b.size))
-    threads = numba.get_num_threads()  # read here: a function that reads it itself cannot be cached on disk
-    if x.size < FEW or threads == 1:
+    threads = threads_for(x.size, FEW)
+    if threads == 1:
         serial(y.reshape(-1), x.reshape(-1), wide)
     else:
         parallel(y.reshape(-1), x.reshape(-1), wide, b.size, threads)
@@ -54,7 +54,7 @@ def run_backward(serial: Callable[..., None], parallel: Callable[..., None], dy:
     shares = max(1, min(SHARES, dy.size // LEAST))
     sums = np.zeros((shares, times * columns), dy.dtype)
     arrays, wide = [a.reshape(-1) for a in (dx, dy, kept)], [repeated(bias, times) for bias in b]
-    if dy.size < FEW or numba.get_num_threads() == 1:
+    if threads_for(dy.size, FEW) == 1:
         for i in range(shares):
             first, last = share(i, shares, dy.size, columns)
             serial(*[a[first:last] for a in arrays], *wide, sums[i])

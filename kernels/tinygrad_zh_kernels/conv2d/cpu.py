@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-import numba
 import numpy as np
 from numba import prange
 
 from tinygrad_zh_kernels import buffers, conv2d
 from tinygrad_zh_kernels.blas import gemm, one_thread
 from tinygrad_zh_kernels.conv2d import direct, out_size
+from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
 
 Pair = tuple[int, int]
@@ -149,8 +150,8 @@ def _directly(W_shape: tuple[int, ...], stride: Pair) -> bool:
 
 def _added_up(serial: Any, shared: Any, shape: tuple[int, ...], dy: Any, x: Any, *arguments: Any) -> Any:
     """A sum over the images: of each thread's own, then of the threads'."""
-    threads = numba.get_num_threads()
-    if threads == 1 or dy.size * np.prod(shape[1:]) < FEW:
+    threads = threads_for(dy.size * math.prod(shape[1:]), FEW)
+    if threads == 1:
         total = np.zeros(shape, dy.dtype)
         serial(total, dy, x, *arguments, 0, len(x))
         return total
@@ -161,8 +162,8 @@ def _added_up(serial: Any, shared: Any, shape: tuple[int, ...], dy: Any, x: Any,
 
 def _run(serial: Any, shared: Any, work: int, images: int, *arguments: Any) -> None:
     """All images by this thread, or by all threads."""
-    threads = numba.get_num_threads()
-    if threads == 1 or work < FEW:
+    threads = threads_for(work, FEW)
+    if threads == 1:
         serial(*arguments, 0, images)
     else:
         shared(*arguments, images, threads)

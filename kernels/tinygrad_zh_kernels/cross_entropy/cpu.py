@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 from numba import prange
 
 from tinygrad_zh_kernels import buffers, cross_entropy
 from tinygrad_zh_kernels.cross_entropy import covers, covers_backward
 from tinygrad_zh_kernels.softmax.cpu import FEW, SHORT, TOGETHER, row_max
+from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import SAFE, exp, kernel, use_widest_vectors
 
 
@@ -24,8 +24,8 @@ def forward(x: Any, t: Any) -> tuple[Any, Any]:
     losses = np.empty(t.shape, x.dtype)
     lse = np.empty((*t.shape, 1), x.dtype)
     arrays = losses.reshape(t.size), lse.reshape(t.size), x.reshape(t.size, x.shape[-1]), t.reshape(t.size)
-    threads = numba.get_num_threads()
-    if x.size < FEW or threads == 1:
+    threads = threads_for(x.size, FEW)
+    if threads == 1:
         _forward(*arrays, 0, t.size)
     else:
         _forward_parallel(*arrays, threads)
@@ -96,8 +96,8 @@ def backward(dy: Any, x: Any, t: Any, lse: Any) -> Any:
     dx = buffers.empty(x.shape, x.dtype)
     rows = t.size, x.shape[-1]
     arrays = dx.reshape(rows), dy.reshape(t.size), x.reshape(rows), t.reshape(t.size), lse.reshape(t.size)
-    threads = numba.get_num_threads()
-    if x.size < FEW or threads == 1:
+    threads = threads_for(x.size, FEW)
+    if threads == 1:
         _backward(*arrays, 0, t.size)
     else:
         _backward_parallel(*arrays, threads)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from llvmlite import ir
 from numba import prange, types
@@ -13,6 +12,7 @@ from numba.extending import intrinsic
 from tinygrad_zh_kernels import buffers, dropout
 from tinygrad_zh_kernels.dropout import covers, covers_backward, threshold
 from tinygrad_zh_kernels.philox import MULTIPLIERS, ROUNDS, WEYL, WORDS, take
+from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
 
 FEW = 50_000
@@ -35,8 +35,8 @@ def forward(x: Any, *, p: Any, scale: float, rng: Any) -> tuple[Any, Any]:
     words = take(rng, x.size)
     limit, scale = np.uint32(threshold(p)), x.dtype.type(scale)
     arrays = (y.reshape(-1), mask.reshape(-1), x.reshape(-1), *words.counter, *words.key, words.skip, limit, scale)
-    threads = numba.get_num_threads()  # read here: a function that reads it itself cannot be cached on disk
-    if x.size < FEW or threads == 1:
+    threads = threads_for(x.size, FEW)
+    if threads == 1:
         _forward(*arrays)
     else:
         _forward_parallel(*arrays, threads)
@@ -119,8 +119,8 @@ def backward(dy: Any, mask: Any, *, scale: float) -> Any:
     """
     dx = buffers.empty(dy.shape, dy.dtype)
     arrays = (dx.reshape(-1), dy.reshape(-1), mask.reshape(-1), dy.dtype.type(scale))
-    threads = numba.get_num_threads()
-    if dy.size < FEW or threads == 1:
+    threads = threads_for(dy.size, FEW)
+    if threads == 1:
         _backward(*arrays)
     else:
         _backward_parallel(*arrays, threads)

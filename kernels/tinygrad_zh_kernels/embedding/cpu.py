@@ -7,12 +7,12 @@ import threading
 from sys import getrefcount
 from typing import Any
 
-import numba
 import numpy as np
 from numba import prange
 
 from tinygrad_zh_kernels import buffers, embedding
 from tinygrad_zh_kernels.embedding import covers_forward, covers_scatter_add
+from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
 
 FEW = 100_000
@@ -27,8 +27,8 @@ def forward(t: Any, W: Any) -> Any:
     """
     y = buffers.empty((*t.shape, W.shape[1]), W.dtype)
     tokens, rows = numbered(t, len(W)), y.reshape(-1, W.shape[1])
-    threads = numba.get_num_threads()
-    if threads == 1 or y.size < FEW:
+    threads = threads_for(y.size, FEW)
+    if threads == 1:
         _gather(tokens, W, rows)
     else:
         _gather_shared(tokens, W, rows, threads)
@@ -44,9 +44,9 @@ def scatter_add(x: Any, index: Any, *, shape: tuple[int, ...]) -> Any:
     rows = numbered(index, shape[0])
     table = _zeros(rows, tuple(shape), x.dtype)
     width = math.prod(shape[1:])
-    threads = numba.get_num_threads()
+    threads = threads_for(x.size, FEW)
     arguments = rows, x.reshape(len(rows), width), table.reshape(shape[0], width)
-    if threads == 1 or x.size < FEW:
+    if threads == 1:
         _scatter_add(*arguments, 0, width)
     else:
         _scatter_add_shared(*arguments, threads)

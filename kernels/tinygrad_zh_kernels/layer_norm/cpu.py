@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numba
 import numpy as np
 from numba import prange
 
 from tinygrad_zh_kernels import buffers, layer_norm
 from tinygrad_zh_kernels.layer_norm import covers, covers_backward
+from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
 
 FEW = 50_000
@@ -31,8 +31,8 @@ def forward(x: Any, gamma: Any, beta: Any, *, eps: float = 1e-5) -> tuple[Any, A
     y = buffers.empty(x.shape, x.dtype)
     mean, rstd = (buffers.empty((*x.shape[:-1], 1), x.dtype) for _ in range(2))
     arrays = (y.reshape(table), mean.reshape(-1), rstd.reshape(-1), x.reshape(table), gamma, beta, x.dtype.type(eps))
-    threads = numba.get_num_threads()  # read here: a function that reads it itself cannot be cached on disk
-    if x.size < FEW or threads == 1:
+    threads = threads_for(x.size, FEW)
+    if threads == 1:
         _forward(*arrays)
     else:
         _forward_parallel(*arrays, threads)
@@ -78,7 +78,7 @@ def backward(dy: Any, x: Any, gamma: Any, mean: Any, rstd: Any) -> tuple[Any, An
     sums = np.zeros((2, shares, table[1]), x.dtype)
     arrays = [a.reshape(table) for a in (dx, dy, x)]
     kept = (gamma, mean.reshape(-1), rstd.reshape(-1))
-    if x.size < FEW or numba.get_num_threads() == 1:
+    if threads_for(x.size, FEW) == 1:
         for i in range(shares):
             _backward_share(*arrays, *kept, *sums, i)
     else:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
 from numba import njit, prange
 
 from tinygrad_zh_kernels import buffers, matmul
 from tinygrad_zh_kernels.matmul import batch, covers
+from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import kernel
 
 DEEP, BROAD = 128, 512
@@ -80,15 +80,15 @@ def blocked(a: Any, b: Any) -> Any:
 
     中文：B 的一块留在缓存里，供 A 的所有行使用，每次取其中四行；使用全部线程。
     """
-    return multiply(_blocked_by_all if 2 * a.size * b.shape[-1] > FEW else _blocked_alone, a, b)
+    return multiply(_in_blocks, a, b)
 
 
-def _blocked_alone(c: Any, a: Any, b: Any) -> None:
-    _blocked(c, a, b, 0, a.shape[0])
-
-
-def _blocked_by_all(c: Any, a: Any, b: Any) -> None:
-    _blocked_parallel(c, a, b, numba.get_num_threads())
+def _in_blocks(c: Any, a: Any, b: Any) -> None:
+    threads = threads_for(a.size * b.shape[1], FEW)
+    if threads == 1:
+        _blocked(c, a, b, 0, len(a))
+    else:
+        _blocked_parallel(c, a, b, threads)
 
 
 @kernel(parallel=True)

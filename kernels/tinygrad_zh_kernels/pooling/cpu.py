@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numba
 import numpy as np
 from numba import prange
 
 from tinygrad_zh_kernels import buffers, pooling
 from tinygrad_zh_kernels.conv2d import out_size
+from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
 
 Pair = tuple[int, int]
@@ -74,8 +74,8 @@ def _planes(x: Any) -> Any:
 
 def _run(serial: Any, shared: Any, work: int, *arguments: Any) -> None:
     """All planes by this thread, or by all threads."""
-    planes, threads = len(arguments[0]), numba.get_num_threads()
-    if threads == 1 or work < FEW:
+    planes, threads = len(arguments[0]), threads_for(work, FEW)
+    if threads == 1:
         serial(*arguments, 0, planes)
     else:
         shared(*arguments, planes, threads)

@@ -32,7 +32,9 @@ DType = np.dtype[Any]
 
 def rows_and_columns(x: Any, axis: Any) -> tuple[int, int] | None:
     """x as rows of what is reduced to one number; None if an axis is reduced that is not among the last."""
-    axes = range(x.ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
+    if axis is None:
+        return 1, x.size
+    axes = axis if isinstance(axis, tuple) else (axis,)
     kept = x.ndim - len(axes)
     if sorted(i % x.ndim for i in axes) != list(range(kept, x.ndim)):
         return None

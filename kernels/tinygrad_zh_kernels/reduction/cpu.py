@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from numba import prange
 
@@ -13,6 +12,7 @@ from tinygrad_zh_kernels import reduction
 from tinygrad_zh_kernels.launcher import blocks
 from tinygrad_zh_kernels.reduction import covers, covers_something, rows_and_columns, shape_of_result
 from tinygrad_zh_kernels.softmax.cpu import row_max
+from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
 
 LEAF = 1024
@@ -37,8 +37,8 @@ def reduce(serial: Callable[..., None], parallel: Callable[..., None], x: Any, a
 
 def over(serial: Callable[..., None], parallel: Callable[..., None], out: Any, x: Any, length: int) -> None:
     """Each result from so many numbers, the last one perhaps from fewer; by all threads if it is worth their while."""
-    threads = numba.get_num_threads()
-    if x.size <= PART or threads == 1:
+    threads = threads_for(x.size, PART + 1)
+    if threads == 1:
         serial(out, x, length, 0, out.size)
     else:
         parallel(out, x, length, threads)

@@ -6,12 +6,12 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numba
 import numpy as np
 from numba import njit, prange
 
 from tinygrad_zh_kernels import buffers, softmax
 from tinygrad_zh_kernels.softmax import covers, table
+from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import SAFE, exp, kernel, maximum, use_widest_vectors
 
 FEW = 50_000
@@ -28,8 +28,8 @@ def run(serial: Callable[..., None], parallel: Callable[..., None], inputs: tupl
     out = buffers.empty(x.shape, x.dtype)
     rows, columns = table(x)
     arrays = [a.reshape(rows, columns) for a in (out, *inputs)]
-    threads = numba.get_num_threads()  # asked here: a function that asks itself is not kept on disk by Numba
-    if x.size < FEW or threads == 1:
+    threads = threads_for(x.size, FEW)
+    if threads == 1:
         serial(*arrays, 0, rows)
     else:
         parallel(*arrays, threads)
