@@ -236,6 +236,16 @@ class Tensor:
             raise RuntimeError(f"assign is for leaves; this tensor is the result of "
                                f"{self.source[0].op.__name__}")  # type: ignore[index]
         array = new.array if isinstance(new, Tensor) else new
+        if not _takes_the_place_of(array, self.array):
+            array = self._fitted(new, array)
+        tape = MODE.get().tape
+        if tape is not None:
+            tape.write("assign", _assign, [self.array, array], {}, (array,), tensor=self)
+        self.array = array
+        return self
+
+    def _fitted(self, new: Any, array: Any) -> Any:
+        """What `assign` was given as an array of this tensor's shape and dtype, on its device."""
         if not devices.on_cuda(array) and not (type(array) is np.ndarray and devices.is_frozen(array)):
             array = to_array(new, None)
         if isinstance(new, Tensor) and new.device != self.device:
@@ -247,12 +257,7 @@ class Tensor:
             if not np.can_cast(array.dtype, self.dtype, "same_kind"):
                 raise TypeError(f"assign: {array.dtype} values do not fit a tensor of {self.dtype}")
             array = array.astype(self.dtype)
-        array = devices.freeze(devices.move(array, self.device))
-        tape = MODE.get().tape
-        if tape is not None:
-            tape.write("assign", _assign, [self.array, array], {}, (array,), tensor=self)
-        self.array = array
-        return self
+        return devices.freeze(devices.move(array, self.device))
 
     def to(self, device: str) -> Tensor:
         """The tensor on another device ("cpu", "cuda", "cuda:1"); itself if it is there already. 中文：移动到设备。
@@ -301,6 +306,12 @@ class Tensor:
         def __ge__(self, other: Any) -> Tensor: ...
 
 
+def _takes_the_place_of(new: Any, old: Any) -> bool:
+    """Whether an array may stand where another stood just as it is: what an optimizer assigns in every step."""
+    return (type(new) is np.ndarray is type(old) and new.shape == old.shape and new.dtype == old.dtype
+            and devices.is_frozen(new))
+
+
 def _read(value: Any) -> Any:
     return value
 
@@ -346,6 +357,11 @@ def relocate(tensors: Iterable[Tensor], device: str) -> None:
         t.array = array
         if gradient is not None:
             t.grad = gradient
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of a tensor, an array, a number or nested lists; np.shape would go a long way round to a tensor's."""
+    return x.shape if hasattr(x, "shape") else np.shape(x)
 
 
 def values_of(data: Any, x: Any = None) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_zh import functional as F
 from tinygrad_zh.core import Tensor, tensor
-from tinygrad_zh.core.tensor import leaf
+from tinygrad_zh.core.tensor import leaf, shape_of
 from tinygrad_zh.nn.init import Initializer, normal, ones, xavier_uniform, zeros
 from tinygrad_zh.nn.module import Module
 from tinygrad_zh.ops.regularization import check_probability
@@ -38,7 +38,7 @@ class Dense(Module):
         self.b = initial("Dense", "b", bias_init, (outputs,)) if bias else None
 
     def forward(self, x: Any) -> Tensor:
-        shape = np.shape(x)
+        shape = shape_of(x)
         if shape[-1:] != self.W.shape[:1]:
             raise ValueError(f"Dense({self.describe()}) takes (…, {self.W.shape[0]}), not {shape}"
                              + ("; put nn.Flatten() before it" if len(shape) > 2 else ""))
@@ -53,7 +53,7 @@ class Flatten(Module):
     """y = x with every axis but the first made into one: (n, 28, 28) → (n, 784). 中文：展平层。"""
 
     def forward(self, x: Any) -> Any:
-        shape = np.shape(x)
+        shape = shape_of(x)
         if not shape:
             raise ValueError("Flatten takes a batch (n, …), not a single number")
         return F.reshape(x, (shape[0], math.prod(shape[1:])))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh.core.op import Op
-from tinygrad_zh.core.tensor import Tensor
+from tinygrad_zh.core.tensor import Tensor, shape_of
 from tinygrad_zh.ops.activation import Sigmoid
 
 
@@ -107,7 +107,7 @@ def bias_gelu(x: Any, b: Any) -> Tensor:
 
 
 def _check_bias(name: str, x: Any, b: Any) -> None:
-    shape, given = np.shape(getattr(x, "array", x)), np.shape(getattr(b, "array", b))
+    shape, given = shape_of(x), shape_of(b)
     if not shape or given != shape[-1:]:
         raise ValueError(f"{name} adds one number to each column: x (…, n) and b (n,), not {shape} and {given}; "
                          "for other shapes write the sum and the activation as two ops")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh.core.op import Op
-from tinygrad_zh.core.tensor import Tensor
+from tinygrad_zh.core.tensor import Tensor, shape_of
 from tinygrad_zh.ops.indexing import getitem
 from tinygrad_zh.ops.reduction import sum
 from tinygrad_zh.ops.shape import broadcast_to, expand_dims, reshape, transpose
@@ -88,7 +88,7 @@ def matmul(a: Any, b: Any) -> Tensor:
     >>> (tz.tensor([[1.0, 2.0], [3.0, 4.0]]) @ tz.tensor([1.0, 1.0])).tolist()
     [3.0, 7.0]
     """
-    a_shape, b_shape = np.shape(getattr(a, "array", a)), np.shape(getattr(b, "array", b))
+    a_shape, b_shape = shape_of(a), shape_of(b)
     if not a_shape or not b_shape:
         raise ValueError(f"matmul multiplies vectors and matrices, not shapes {a_shape} and {b_shape}; "
                          "use * for a number")

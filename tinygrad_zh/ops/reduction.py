@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_tuple
 
 from tinygrad_zh.core.op import Op
-from tinygrad_zh.core.tensor import Tensor
+from tinygrad_zh.core.tensor import Tensor, shape_of
 from tinygrad_zh.ops.arithmetic import Abs
 from tinygrad_zh.ops.shape import reshape, transpose
 
@@ -188,11 +188,12 @@ def _plan(x: Any, axis: Axis, keepdims: bool) -> tuple[dict[str, Any], int]:
     """The literals of a reduction, and how many elements each result is made of."""
     if not isinstance(axis, (int, np.integer, tuple, list, type(None))):
         raise TypeError(f"an axis is an integer or a tuple of integers, not {axis!r}")
-    shape = np.shape(x) if not hasattr(x, "shape") else x.shape
-    axes = tuple(range(len(shape))) if axis is None else normalize_axis_tuple(axis, len(shape), "axis")
+    shape = shape_of(x)
+    if axis is None:
+        return {"axis": None, "keepdims": bool(keepdims), "kept": (1,) * len(shape)}, math.prod(shape)
+    axes = normalize_axis_tuple(axis, len(shape), "axis")
     kept = tuple([1 if i in axes else n for i, n in enumerate(shape)])
-    return {"axis": None if axis is None else axes, "keepdims": bool(keepdims), "kept": kept}, \
-        math.prod([shape[i] for i in axes])
+    return {"axis": axes, "keepdims": bool(keepdims), "kept": kept}, math.prod([shape[i] for i in axes])
 
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:

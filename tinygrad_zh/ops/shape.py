@@ -9,7 +9,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_zh.core.op import Op
-from tinygrad_zh.core.tensor import Tensor
+from tinygrad_zh.core.tensor import Tensor, shape_of
 
 
 class Reshape(Op):
@@ -122,10 +122,6 @@ class Roll(Op):
 # ---- what users call
 
 
-def _shape(x: Any) -> tuple[int, ...]:
-    return x.shape if hasattr(x, "shape") else np.shape(x)
-
-
 def reshape(x: Any, *shape: Any) -> Tensor:
     """y = x in another shape of as many elements; one length may be −1. 中文：变形。
 
@@ -135,16 +131,16 @@ def reshape(x: Any, *shape: Any) -> Tensor:
     wanted = tuple(int(n) for n in wanted)
     if wanted.count(-1) == 1:
         rest = math.prod(n for n in wanted if n != -1)
-        size = math.prod(_shape(x))
+        size = math.prod(shape_of(x))
         if not rest or size % rest:
-            raise ValueError(f"cannot reshape {size} elements of shape {_shape(x)} into {wanted}")
+            raise ValueError(f"cannot reshape {size} elements of shape {shape_of(x)} into {wanted}")
         wanted = tuple(size // rest if n == -1 else n for n in wanted)
     return Reshape(x, shape=wanted)
 
 
 def flatten(x: Any) -> Tensor:
     """y = x in one axis. 中文：展平成一维。"""
-    return reshape(x, -1) if math.prod(_shape(x)) else reshape(x, 0)
+    return reshape(x, -1) if math.prod(shape_of(x)) else reshape(x, 0)
 
 
 def transpose(x: Any, *axes: Any) -> Tensor:
@@ -152,7 +148,7 @@ def transpose(x: Any, *axes: Any) -> Tensor:
 
     Raises ValueError unless every axis is named once.
     """
-    ndim = len(_shape(x))
+    ndim = len(shape_of(x))
     order = axes[0] if len(axes) == 1 and not isinstance(axes[0], (int, np.integer)) else axes
     order = tuple(range(ndim))[::-1] if not axes or order is None else normalize_axis_tuple(order, ndim, "axes")
     if len(order) != ndim:
@@ -162,7 +158,7 @@ def transpose(x: Any, *axes: Any) -> Tensor:
 
 def swapaxes(x: Any, a: int, b: int) -> Tensor:
     """y = x with two axes exchanged. 中文：交换两个轴。"""
-    ndim = len(_shape(x))
+    ndim = len(shape_of(x))
     order = list(range(ndim))
     a, b = normalize_axis_index(a, ndim), normalize_axis_index(b, ndim)
     order[a], order[b] = b, a
@@ -171,7 +167,7 @@ def swapaxes(x: Any, a: int, b: int) -> Tensor:
 
 def expand_dims(x: Any, axis: int | tuple[int, ...]) -> Tensor:
     """y = x with new axes of length 1 at the places named. 中文：增加长度为 1 的轴。"""
-    shape = list(_shape(x))
+    shape = list(shape_of(x))
     places = normalize_axis_tuple(axis, len(shape) + (len(axis) if isinstance(axis, tuple) else 1))
     for place in sorted(places):
         shape.insert(place, 1)
@@ -183,7 +179,7 @@ def squeeze(x: Any, axis: int | tuple[int, ...] | None = None) -> Tensor:
 
     Raises ValueError for a named axis of another length.
     """
-    shape = _shape(x)
+    shape = shape_of(x)
     axes = tuple(i for i, n in enumerate(shape) if n == 1) if axis is None else normalize_axis_tuple(axis, len(shape))
     if any(shape[i] != 1 for i in axes):
         raise ValueError(f"squeeze: axes {axes} of shape {shape} are not all of length 1")
@@ -203,8 +199,8 @@ def concat(tensors: Any, axis: int = 0) -> Tensor:
     tensors = tuple(tensors)
     if not tensors:
         raise ValueError("concat needs at least one tensor")
-    axis = normalize_axis_index(axis, len(_shape(tensors[0])))
-    lengths = [_shape(x)[axis] if len(_shape(x)) > axis else 0 for x in tensors]
+    axis = normalize_axis_index(axis, len(shape_of(tensors[0])))
+    lengths = [shape_of(x)[axis] if len(shape_of(x)) > axis else 0 for x in tensors]
     return Concat(*tensors, axis=axis, ends=tuple(np.cumsum(lengths)[:-1].tolist()))
 
 
@@ -213,8 +209,8 @@ def stack(tensors: Any, axis: int = 0) -> Tensor:
     tensors = tuple(tensors)
     if not tensors:
         raise ValueError("stack needs at least one tensor")
-    if len({_shape(x) for x in tensors}) > 1:
-        raise ValueError(f"stack needs tensors of one shape, not {', '.join(str(_shape(x)) for x in tensors)}")
+    if len({shape_of(x) for x in tensors}) > 1:
+        raise ValueError(f"stack needs tensors of one shape, not {', '.join(str(shape_of(x)) for x in tensors)}")
     return concat([expand_dims(x, axis) for x in tensors], axis)
 
 
@@ -223,8 +219,8 @@ def split(x: Any, parts: int | list[int] | tuple[int, ...], axis: int = 0) -> tu
 
     Raises ValueError where x does not divide into equal parts.
     """
-    axis = normalize_axis_index(axis, len(_shape(x)))
-    length = _shape(x)[axis]
+    axis = normalize_axis_index(axis, len(shape_of(x)))
+    length = shape_of(x)[axis]
     if isinstance(parts, (int, np.integer)):
         if parts < 1 or length % parts:
             raise ValueError(f"split: {length} along axis {axis} does not divide into {parts} equal parts")
@@ -237,7 +233,7 @@ def split(x: Any, parts: int | list[int] | tuple[int, ...], axis: int = 0) -> tu
 
 def pad(x: Any, widths: Any, value: float = 0.0) -> Tensor:
     """y = x with `value` around it; widths as in numpy.pad: n, (before, after), or a pair an axis. 中文：填充。"""
-    shape = _shape(x)
+    shape = shape_of(x)
     pairs = tuple((int(a), int(b)) for a, b in np.broadcast_to(np.asarray(widths, np.int64), (len(shape), 2)))
     if any(a < 0 or b < 0 for a, b in pairs):
         raise ValueError(f"pad: widths are ≥ 0, not {widths}; to cut, index")
@@ -247,14 +243,14 @@ def pad(x: Any, widths: Any, value: float = 0.0) -> Tensor:
 
 def flip(x: Any, axis: int | tuple[int, ...] | None = None) -> Tensor:
     """y = x in reverse order along the axes, or along all. 中文：翻转。"""
-    ndim = len(_shape(x))
+    ndim = len(shape_of(x))
     return Flip(x, axis=tuple(range(ndim)) if axis is None else normalize_axis_tuple(axis, ndim))
 
 
 def roll(x: Any, shift: int | tuple[int, ...], axis: int | tuple[int, ...] | None = None) -> Tensor:
     """y = x shifted around along an axis; without one, x is shifted as if flat. 中文：循环移位。"""
     if axis is None:
-        return reshape(roll(flatten(x), shift, 0), _shape(x))
-    axes = normalize_axis_tuple(axis, len(_shape(x)))
+        return reshape(roll(flatten(x), shift, 0), shape_of(x))
+    axes = normalize_axis_tuple(axis, len(shape_of(x)))
     shifts = tuple(int(s) for s in np.broadcast_to(shift, len(axes)))
     return Roll(x, shift=shifts, axis=axes, back=tuple(-s for s in shifts))
