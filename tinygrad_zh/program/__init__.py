@@ -1,5 +1,6 @@
-"""Programs: a training step that is recorded once and then only replayed. 程序：录制一次，反复重放"""
+"""Programs: a recorded computation, to be replayed or to be read. 程序：录制一次，反复重放，或写成文本"""
 
 from tinygrad_zh.program.cuda_graph import CudaGraph, cuda_graph
+from tinygrad_zh.program.unrolling import Unrolled, unroll
 
-__all__ = ["CudaGraph", "cuda_graph"]
+__all__ = ["CudaGraph", "Unrolled", "cuda_graph", "unroll"]

@@ -1,0 +1,205 @@
+"""A listing as the NumPy program that one would write by hand. 打印成手写风格的 NumPy 程序"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from textwrap import dedent
+from types import FunctionType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from tinygrad_zh._version import __version__
+from tinygrad_zh.core.op import OpMeta
+from tinygrad_zh.i18n import display_width, text
+from tinygrad_zh.program.listing import Leaf, Listing
+from tinygrad_zh.program.printing.calling import display_names
+from tinygrad_zh.program.printing.comments import comment
+from tinygrad_zh.program.printing.numbers import READER, number, written
+from tinygrad_zh.program.printing.simplifying import Row, required, simplified
+
+WIDTH, COLUMN = 120, 44
+GROUPS = {"input": "input", "constant": "input", "parameter": "parameter", "state": "state", "rate": "state",
+          "generator": "state"}
+
+
+def numpy_text(listing: Listing) -> str:
+    """The program, in the language in force."""
+    rows = simplified(listing)
+    names = display_names(rows, listing)
+    used = {name for row in rows for name in row.reads} | required(listing)
+    leaves = [leaf for leaf in listing.leaves if leaf.name in used]
+    body, packed = _leaves(leaves, rows, listing)
+    body += _rows(rows, names)
+    body += _print(listing, names)
+    helpers = _helpers(listing, rows)
+    head = [f'"""{_title(listing)}"""', ""]
+    needed = "\n".join([*body, *helpers])
+    head += [f"import {module}" for module in _modules(needed, bool(packed))]
+    head += ["", *(["", *READER.format(words=text("unroll.stored")).splitlines(), ""] if packed else [])]
+    ending = ["", _heading("stored"), "", *packed] if packed else []
+    return "\n".join([*head, *helpers, *body, *ending]).rstrip() + "\n"
+
+
+# ---- its parts
+
+
+def _title(listing: Listing) -> str:
+    kind = "step" if listing.updates else "loss" if listing.gradients else "forward"
+    what = text(f"unroll.what.{kind}", name=f"{listing.function}()" if listing.function else "…")
+    origin = text("unroll.origin", version=__version__, numpy=np.__version__, blas=_blas())
+    return f"{text('unroll.title', what=what)}\n\n{origin}\n"
+
+
+def _blas() -> str:
+    """Which library multiplies matrices here, for which processor, with how many threads: bits depend on it."""
+    from threadpoolctl import threadpool_info
+
+    found = next((info for info in threadpool_info() if info["user_api"] == "blas"), None)
+    if found is None:
+        return text("unroll.no_blas")
+    return text("unroll.blas", name=f"{found['internal_api']} {found['version']}",
+                core=found.get("architecture") or "?", threads=found["num_threads"])
+
+
+def _heading(section: str) -> str:
+    words = f"# ---- {text(f'unroll.section.{section}')} "
+    return words + "-" * (WIDTH - 40 - display_width(words))
+
+
+def _leaves(leaves: Sequence[Leaf], rows: Sequence[Row], listing: Listing) -> tuple[list[str], list[str]]:
+    lines: list[str] = []
+    packed: list[str] = []
+    for group in ("input", "parameter", "state"):
+        members = [leaf for leaf in leaves if GROUPS[leaf.kind] == group]
+        if members:
+            lines += ["", _heading(group), ""]
+        for leaf in members:
+            said, data = _leaf(leaf, rows, listing)
+            lines += said
+            packed += [data] if data else []
+    return lines, packed
+
+
+def _leaf(leaf: Leaf, rows: Sequence[Row], listing: Listing) -> tuple[list[str], str]:
+    if leaf.kind == "generator":
+        kind = leaf.value["bit_generator"]
+        return [f"{leaf.name} = np.random.Generator(np.random.{kind}())",
+                *_beside(f"{leaf.name}.bit_generator.state = {_plain(leaf.value)}", text("unroll.generator"))], ""
+    if leaf.kind == "rate" and _only_in_updates(leaf.name, rows) and _as_python(leaf.value):
+        return _beside(f"{leaf.name} = {number(leaf.value[()])}", "η"), ""
+    expression, packed = written(leaf.name, leaf.value, len(leaf.name) + 3)
+    said = "  ".join(part for part in (leaf.path, f"{leaf.value.dtype} {leaf.value.shape}") if part)
+    return _beside(f"{leaf.name} = {expression}", said), packed
+
+
+def _only_in_updates(name: str, rows: Sequence[Row]) -> bool:
+    """Whether a rate meets arrays alone there, so that it may be a Python number: NumPy gives it their dtype."""
+    return all(row.section == "update" for row in rows if name in row.reads)
+
+
+def _as_python(rate: Any) -> bool:
+    return bool(rate.dtype.type(float(number(rate[()]))) == rate)
+
+
+def _plain(value: Any) -> Any:
+    """A generator's state in plain numbers."""
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
+
+
+def _rows(rows: Sequence[Row], names: Mapping[str, str]) -> Iterator[str] | list[str]:
+    lines: list[str] = []
+    section = ""
+    for row in rows:
+        if row.section != section:
+            section = row.section
+            lines += ["", _heading(section), ""]
+        tree = _Called(names).visit(ast.parse(ast.unparse(row.tree))).body[0]
+        lines += _beside(ast.unparse(tree), comment(row.lines))
+    return lines
+
+
+class _Called(ast.NodeTransformer):
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name(self.names.get(node.id, node.id), node.ctx)
+
+
+def _beside(code: str, words: str) -> list[str]:
+    """The comment beside the code, in its column, or above it where there is no room."""
+    if not words:
+        return code.splitlines()
+    first, *rest = code.splitlines()
+    line = first.ljust(COLUMN) + f"  # {words}"
+    if not rest and display_width(line) <= WIDTH:
+        return [line]
+    return [f"# {words}", first, *rest]
+
+
+def _print(listing: Listing, names: Mapping[str, str]) -> list[str]:
+    lines = ["", _heading("print" if listing.loss else "print_output"), "",
+             'np.set_printoptions(floatmode="unique", threshold=20, edgeitems=2)']
+    results = [listing.loss] if listing.loss else listing.outputs
+    lines += [f'print("{names[name]} =", {names[name]})' for name in results]
+    for leaf, gradient in sorted(listing.gradients.items(), key=lambda pair: _order(listing, pair[0])):
+        name = names[gradient]
+        lines.append(f'print("{"d" + leaf}", {name}.shape, {name}, sep="\\n")')
+    return lines
+
+
+def _order(listing: Listing, leaf: str) -> int:
+    return [each.name for each in listing.leaves].index(leaf)
+
+
+# ---- functions that formulas call
+
+
+def _helpers(listing: Listing, rows: Sequence[Row]) -> list[str]:
+    called = {name for row in rows for name in row.reads}
+    wanted: dict[str, FunctionType] = {}
+    waiting = [function for name, function in listing.helpers.items() if name in called]
+    while waiting:
+        function = waiting.pop()
+        wanted[function.__name__] = function
+        waiting += [f for name in _globals(function) if isinstance(f := function.__globals__.get(name), FunctionType)
+                    and f.__name__ not in wanted]
+    lines: list[str] = []
+    for name in sorted(wanted, key=list(listing.helpers).index):
+        lines += ["", *_source(wanted[name]).splitlines(), ""]
+    return ["", _heading("helpers"), *lines] if lines else []
+
+
+def _globals(function: FunctionType) -> list[str]:
+    return [n.id for n in ast.walk(ast.parse(dedent(inspect.getsource(function)))) if isinstance(n, ast.Name)]
+
+
+def _source(function: FunctionType) -> str:
+    """A function as it is written, without annotations, which have names of their own."""
+    source = dedent(inspect.getsource(function))
+    tree: Any = ast.parse(source).body[0]
+    for name in _globals(function):
+        value = function.__globals__.get(name)
+        if isinstance(value, OpMeta):
+            raise ValueError(f"{function.__name__} calls the op {name} inside a loop, which cannot be written out")
+        if isinstance(value, ModuleType) and value.__name__ not in ("numpy", "math"):
+            raise ValueError(f"{function.__name__} needs the module {value.__name__}; the program has NumPy alone")
+    arguments = tree.args
+    for parameter in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+        parameter.annotation = None
+    tree.returns = None
+    header = ast.unparse(ast.fix_missing_locations(
+        ast.FunctionDef(tree.name, arguments, [ast.Pass()], [], None))).splitlines()[0]
+    body = source.splitlines()[tree.body[0].lineno - 1:]
+    return "\n".join([header, *body])
+
+
+def _modules(program: str, packed: bool) -> Iterable[str]:
+    standard = [name for name in ("math",) if f"{name}." in program]
+    standard += ["base64", "zlib"] if packed else []
+    return [*sorted(standard), "numpy as np"]

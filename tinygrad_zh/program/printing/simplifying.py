@@ -1,0 +1,239 @@
+"""A listing, made pleasant to read without touching one bit of what it computes. 化简
+
+    matmul = x @ W1; z1 = matmul + b1           z1 = x @ W1 + b1            what is used once, by the next line
+    db = dz1; db_2 = db.sum(axis=0)             db = dz1.sum(axis=0)        copies
+    x.mean(axis=None, keepdims=False)           x.mean()                    defaults
+    x[slice(None), 0]                           x[:, 0]
+    np.arange(10, like=x)                       np.arange(10)               NumPy is all there is
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from tinygrad_zh.core.tape import Line
+from tinygrad_zh.program.listing import Listing, Statement
+
+WIDTH = 96
+"""A line that would grow longer than this is not folded into."""
+ELISION = 2**18
+"""Bytes from which on NumPy computes a + b into the temporary a, whose memory layout the result then has."""
+
+
+@dataclass
+class Row:
+    """An assignment, and the lines of the tape that begin in it."""
+
+    tree: ast.Assign
+    lines: list[Line]
+    section: str
+
+    @property
+    def targets(self) -> list[str]:
+        return [n.id for n in ast.walk(self.tree.targets[0]) if isinstance(n, ast.Name)]
+
+    @property
+    def reads(self) -> list[str]:
+        return [n.id for n in ast.walk(self.tree.value) if isinstance(n, ast.Name)]
+
+
+def simplified(listing: Listing) -> list[Row]:
+    """The rows of the program that is printed."""
+    rows = _rows(listing.statements)
+    for row in rows:
+        row.tree.value = _Plain(listing).visit(row.tree.value)
+    rows = _needed(_without_copies(rows, listing), listing)
+    rows = _folded(rows, listing)
+    for row in rows:
+        _keep_zero_dimensional(row, rows, listing)
+        ast.fix_missing_locations(row.tree)
+    return rows
+
+
+def required(listing: Listing) -> set[str]:
+    """The names that the program is for."""
+    return {listing.loss, *listing.gradients.values(), *listing.updates, *listing.outputs}
+
+
+def _rows(statements: Iterable[Statement]) -> list[Row]:
+    rows, begun = [], set()
+    for s in statements:
+        rows.append(Row(ast.fix_missing_locations(copied(s.tree)), [] if id(s.line) in begun else [s.line], s.section))
+        begun.add(id(s.line))
+    return rows
+
+
+def copied(tree: Any) -> Any:
+    """A tree of its own."""
+    if isinstance(tree, ast.AST):
+        return type(tree)(**{name: copied(value) for name, value in ast.iter_fields(tree)})
+    return [copied(part) for part in tree] if isinstance(tree, list) else tree
+
+
+# ---- inside an expression
+
+
+class _Plain(ast.NodeTransformer):
+    """Leaves out what says nothing in NumPy."""
+
+    def __init__(self, listing: Listing) -> None:
+        self.listing = listing
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        self.generic_visit(node)
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+        placed = any(k.arg == "like" for k in node.keywords)
+        node.keywords = [k for k in node.keywords if k.arg != "like" and not (
+            method in REDUCTIONS and isinstance(k.value, ast.Constant) and
+            ((k.arg == "axis" and k.value.value is None) or (k.arg == "keepdims" and k.value.value is False)))]
+        if placed and method == "asarray" and isinstance(node.args[0], ast.Compare):
+            return node.args[0]
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        self.generic_visit(node)
+        node.slice = _sliced(node.slice)
+        return node
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
+        """A condition on shapes has been decided."""
+        names = {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)}
+        values = {name: self.listing.values.get(name) for name in names}
+        self.generic_visit(node)
+        if not all(isinstance(v, np.ndarray) for v in values.values()):
+            return node
+        test = ast.fix_missing_locations(ast.Expression(copied(node.test)))
+        return node.body if eval(compile(test, "<shape>", "eval"), {"__builtins__": {}}, values) else node.orelse
+
+
+REDUCTIONS = frozenset({"sum", "mean", "max", "min", "prod", "argmax", "argmin"})
+
+
+def _sliced(index: ast.expr) -> ast.expr:
+    """slice(None, 2, None) in brackets is :2."""
+    if isinstance(index, ast.Tuple):
+        parts = [_sliced(part) for part in index.elts]
+        return ast.Tuple(parts, ast.Load()) if parts else index
+    if isinstance(index, ast.Call) and isinstance(index.func, ast.Name) and index.func.id == "slice":
+        ends = [None if isinstance(a, ast.Constant) and a.value is None else a for a in index.args]
+        return ast.Slice(*ends)
+    return index
+
+
+# ---- between statements
+
+
+def _without_copies(rows: list[Row], listing: Listing) -> list[Row]:
+    """x = y: whoever reads x reads y, unless x is what the program is for."""
+    stands_for: dict[str, str] = {}
+    kept, wanted = [], required(listing)
+    for row in rows:
+        row.tree.value = _Renamed(stands_for).visit(row.tree.value)
+        value = row.tree.value
+        if isinstance(value, ast.Name) and isinstance(row.tree.targets[0], ast.Name) \
+                and row.tree.targets[0].id not in wanted:
+            copy, original = row.tree.targets[0].id, value.id
+            stands_for[copy] = original
+            if _better(listing, copy, original):
+                listing.hints[original] = listing.hints[copy]
+        else:
+            kept.append(row)
+    return kept
+
+
+def _better(listing: Listing, copy: str, original: str) -> bool:
+    """Whether the gradient of a value without a name is also that of one with a name."""
+    a, b = listing.hints[copy], listing.hints[original]
+    return a.kind == b.kind == "gradient" and listing.hints[a.of].own and not listing.hints[b.of].own \
+        and listing.leaf(a.of) is None
+
+
+class _Renamed(ast.NodeTransformer):
+    def __init__(self, names: dict[str, str]) -> None:
+        self.names = names
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        return ast.Name(self.names.get(node.id, node.id), node.ctx)
+
+
+def _needed(rows: list[Row], listing: Listing) -> list[Row]:
+    """Without what leads to nothing. A draw from a generator stays: the next one depends on it."""
+    wanted = required(listing)
+    generators = {leaf.name for leaf in listing.leaves if leaf.kind == "generator"}
+    kept = []
+    for row in reversed(rows):
+        if wanted & set(row.targets) or generators & set(row.reads):
+            wanted |= set(row.reads)
+            kept.append(row)
+    return kept[::-1]
+
+
+def _folded(rows: list[Row], listing: Listing) -> list[Row]:
+    """A value that the next statement alone uses, once, is written there, unless it has a name of the user's."""
+    uses = Counter(name for row in rows for name in row.reads)
+    done: list[Row] = []
+    for row in rows:
+        before = done[-1] if done else None
+        if before is not None and before.section == row.section and _foldable(before, row, uses, listing):
+            done.pop()
+            row.tree.value = _Put(before.targets[0], before.tree.value).visit(row.tree.value)
+            row.lines = before.lines + row.lines
+        done.append(row)
+    return done
+
+
+def _foldable(before: Row, row: Row, uses: Counter[str], listing: Listing) -> bool:
+    target = before.tree.targets[0]
+    if not isinstance(target, ast.Name) or uses[target.id] != 1 or target.id not in row.reads \
+            or target.id in required(listing):
+        return False
+    hint, value = listing.hints[target.id], listing.values.get(target.id)
+    if hint.kind == "gradient":
+        to = listing.hints.get(row.targets[0])
+        named = listing.hints[hint.of].own and not (to is not None and to.kind == "gradient" and to.of == hint.of)
+    else:
+        named = hint.kind != "value" or hint.own
+    if named or _inside_a_loop(row.tree.value, target.id) or value is None:
+        return False
+    if value.ndim == 0 and any(isinstance(n, ast.Pow) for n in ast.walk(row.tree.value)):
+        return False
+    after = listing.values.get(row.targets[0])
+    if value.nbytes >= ELISION and after is not None and value.shape == after.shape and value.strides != after.strides:
+        return False
+    return len(ast.unparse(row.tree)) + len(ast.unparse(before.tree.value)) - len(target.id) <= WIDTH
+
+
+def _inside_a_loop(tree: ast.expr, name: str) -> bool:
+    loops = [n for n in ast.walk(tree) if isinstance(n, (ast.ListComp, ast.GeneratorExp, ast.Lambda))]
+    return any(isinstance(n, ast.Name) and n.id == name for loop in loops for n in ast.walk(loop))
+
+
+class _Put(ast.NodeTransformer):
+    def __init__(self, name: str, value: ast.expr) -> None:
+        self.name, self.value = name, value
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        return self.value if node.id == self.name else node
+
+
+# ---- arrays of no dimension
+
+
+def _keep_zero_dimensional(row: Row, rows: list[Row], listing: Listing) -> None:
+    """The engine's values are arrays; NumPy's operators give a scalar where there is no axis, and its power rounds
+    differently. Where a power follows, it is made an array again."""
+    target = row.tree.targets[0]
+    value = listing.values.get(target.id) if isinstance(target, ast.Name) else None
+    if value is None or value.ndim or isinstance(row.tree.value, ast.Name):
+        return
+    name = cast(ast.Name, target).id
+    powers = [n for other in rows for n in ast.walk(other.tree.value)
+              if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Pow)]
+    if any(isinstance(side, ast.Name) and side.id == name for n in powers for side in (n.left, n.right)):
+        row.tree.value = ast.Call(ast.parse("np.asarray", mode="eval").body, [row.tree.value], [])
