@@ -107,7 +107,7 @@ class _Lister:
         self.recording, self.tape = recording, recording.tape
         self.listing = Listing(name_of_function(recording.function))
         self.names: dict[int, str] = {}  # the id of an array -> its name
-        self.used = set(RESERVED)
+        self.used = set(RESERVED) | _functions_of(self.tape)
         self.totals: dict[Any, str] = {}  # a source -> the name of its gradient so far
         self.generators: dict[int, tuple[str, np.random.Generator]] = {}
         self.sections = _sections(self.tape)
@@ -527,6 +527,22 @@ def _mark_loss(lines: list[Line], found: dict[int, str]) -> None:
             first -= 1
     for line in lines[first:] if first is not None else []:
         found[id(line)] = LOSS
+
+
+def _functions_of(tape: Sequence[Line]) -> set[str]:
+    """The names of all functions that the formulas call: no value takes one of them."""
+    found: set[str] = set()
+    seen: set[Any] = set()
+    waiting = [line.function for line in tape if line.kind in ("forward", "backward")]
+    while waiting:
+        function = waiting.pop()
+        if function in seen or not isinstance(function, FunctionType):
+            continue
+        seen.add(function)
+        called = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+        found |= {name for name, value in called.items() if isinstance(value, FunctionType)}
+        waiting += [getattr(value, "forward", value) for value in called.values()]
+    return found
 
 
 def _key(source: Any) -> Any:
