@@ -5,6 +5,7 @@ Weights have the layout of this engine: a matrix is (inputs, outputs), a kernel 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -97,7 +98,7 @@ def _norm(name: str, width: int) -> Weights:
 
 
 def _mlp(sizes: tuple[int, ...], rng: np.random.Generator) -> Weights:
-    layers = [_dense(rng, str(i), *widths) for i, widths in enumerate(zip(sizes, sizes[1:], strict=False))]
+    layers = [_dense(rng, str(i), *widths) for i, widths in enumerate(pairwise(sizes))]
     return {name: array for layer in layers for name, array in layer.items()}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import tinygrad_zh as tz
@@ -36,7 +37,7 @@ def network(case: Case) -> nn.Module:
             nn.Conv2d(first, second, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
             nn.Flatten(), nn.Dense(49 * second, classes))  # fmt: skip
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(case.sizes, case.sizes[1:], strict=False):
+    for inputs, outputs in pairwise(case.sizes):
         layers += [nn.Dense(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

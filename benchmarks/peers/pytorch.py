@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from importlib import import_module
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -55,7 +56,7 @@ def network(case: Case) -> nn.Module:
             nn.Conv2d(first, second, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2),
             nn.Flatten(), nn.Linear(49 * second, classes))  # fmt: skip
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(case.sizes, case.sizes[1:], strict=False):
+    for inputs, outputs in pairwise(case.sizes):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib.metadata import version
 from typing import Any
 
 from tinygrad import Tensor, TinyJit, nn
+from tinygrad.helpers import TRAINING
 
 from benchmarks.peers.cases import Case, Transformer, batches, positions, weights
 
@@ -13,8 +15,7 @@ VARIANTS = {"tinygrad": "the whole step in a TinyJit, on its CPU device"}
 
 
 def loaded(variant: str) -> str:
-    from importlib.metadata import version
-
+    TRAINING.value = 1  # an optimizer refuses to step without
     return f"tinygrad {version('tinygrad')}, its own code, compiled with clang"
 
 
@@ -59,7 +60,7 @@ LOSSES = {"cross-entropy": lambda z, y: z.sparse_categorical_crossentropy(y),
 
 def stepper(case: Case, variant: str) -> Callable[[int], Any]:
     model, loss = MODELS[case.model], LOSSES[case.loss]
-    p = {name: Tensor(array).requires_grad_() for name, array in weights(case).items()}
+    p = {name: Tensor(array) for name, array in weights(case).items()}
     optimizer = {"adam": nn.optim.Adam, "sgd": nn.optim.SGD}[case.optimizer](list(p.values()), lr=case.rate)
     if case.model == "transformer":
         of = Transformer(*case.sizes)
@@ -70,18 +71,13 @@ def stepper(case: Case, variant: str) -> Callable[[int], Any]:
         optimizer.zero_grad()
         L = loss(model(case, p, x), y)
         L.backward()
-        optimizer.step()
-        return L.realize()
+        return L.realize(*optimizer.schedule_step())  # together: a loss realised later would see the new weights
 
     data = [(Tensor(x.astype("int32") if x.dtype.kind == "i" else x).realize(),
              Tensor(y.astype("int32") if y.dtype.kind == "i" else y).realize()) for x, y in batches(case)]
     count = len(data)
 
-    def step(i: int) -> Loss:
-        with Tensor.train():
-            return Loss(train(*data[i % count]))
-
-    return step
+    return lambda i: Loss(train(*data[i % count]))
 
 
 class Loss:

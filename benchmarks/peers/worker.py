@@ -62,13 +62,13 @@ class Worker:
         return {"losses": losses, "first": took}
 
     def round(self, seconds: float) -> dict[str, Any]:
-        self._sample()  # the caches are the others'
-        samples = []
-        until = time.perf_counter() + seconds
-        while not samples or time.perf_counter() < until:
-            samples.append(self._sample() / self.repeats)
-        return {"median": statistics.median(samples), "least": min(samples), "most": max(samples),
-                "steps": len(samples) * self.repeats}
+        started = time.perf_counter()
+        self._sample()  # what the caches hold is the others'
+        samples = [self._sample()]
+        while time.perf_counter() < started + seconds:
+            samples.append(self._sample())
+        return {"median": statistics.median(samples) / self.repeats, "steps": len(samples) * self.repeats,
+                "took": time.perf_counter() - started}
 
     def memory(self) -> dict[str, Any]:
         """The peak of the steps after the first ones."""
