@@ -69,6 +69,7 @@ class Recorded:
     constants: what else the lines take; arrays among them are c0 …, and what the lines make is v0 ….
     outputs: the arrays that are returned. assigned: leaves and the arrays that they have become. gradients:
     accumulators and the array that their .grad has become, None where it was taken away.
+    states: generators, and their states before the run.
     reads, bounds: what has to hold in a replay. none, held: accumulators whose .grad was None before, or was not.
     """
 
@@ -78,6 +79,7 @@ class Recorded:
         self.inputs = tape.inputs
         self.outputs = list(outputs)
         self.reads = tape.reads
+        self.states = list(tape.states.values())
         self.modules = list({id(m): m for m in tape.entered}.values())
         self.lines = [_bare(line) for line in tape if line.kind in COMPUTES]
         self.constants: list[Constant] = []
