@@ -43,6 +43,14 @@ def maximum(typing: Any, a: Any, b: Any) -> Any:
     return a(a, b), _binary("llvm.maximum")
 
 
+@intrinsic
+def minimum(typing: Any, a: Any, b: Any) -> Any:
+    """The smaller of two of one dtype, nan if one is nan."""
+    if a != b or a not in (types.float32, types.float64):
+        return None
+    return a(a, b), _binary("llvm.minimum")
+
+
 def _binary(name: str) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         kind = context.get_value_type(signature.return_type)
@@ -66,7 +74,7 @@ def _power_of_two(typing: Any, shifted: Any) -> Any:
 
 
 @intrinsic
-def _select(typing: Any, condition: Any, a: Any, b: Any) -> Any:
+def select(typing: Any, condition: Any, a: Any, b: Any) -> Any:
     """a where the condition holds, else b, both computed: no branch."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
@@ -106,8 +114,8 @@ _SHIFT32, _SHIFT64 = np.float32(1.5 * 2**23 + 127), 1.5 * 2.0**52 + 1023
 
 @njit(fastmath=SAFE, error_model="numpy", forceinline=True)
 def _exp32(x):
-    x = _select(x > _TOP32, _TOP32, x)
-    x = _select(x < _BOTTOM32, _BOTTOM32, x)
+    x = select(x > _TOP32, _TOP32, x)
+    x = select(x < _BOTTOM32, _BOTTOM32, x)
     shifted = x * _LOG2E32 + _SHIFT32
     n = shifted - _SHIFT32
     r = x - n * _HIGH32
@@ -129,8 +137,8 @@ _TOP64, _BOTTOM64 = 709.7, -709.1
 
 @njit(fastmath=SAFE, error_model="numpy", forceinline=True)
 def _exp64(x):
-    x = _select(x > _TOP64, _TOP64, x)
-    x = _select(x < _BOTTOM64, _BOTTOM64, x)
+    x = select(x > _TOP64, _TOP64, x)
+    x = select(x < _BOTTOM64, _BOTTOM64, x)
     shifted = x * _LOG2E64 + _SHIFT64
     n = shifted - _SHIFT64
     r = x - n * _HIGH64
@@ -180,8 +188,8 @@ _NEAR64 = 0.625
 
 @njit(fastmath=SAFE, error_model="numpy", forceinline=True)
 def _tanh32(x):
-    x = _select(x > _END32, _END32, x)
-    x = _select(x < -_END32, -_END32, x)
+    x = select(x > _END32, _END32, x)
+    x = select(x < -_END32, -_END32, x)
     z = x * x
     p = _T13
     p = p * z + _T11
@@ -210,7 +218,7 @@ def _tanh64(x):
     size = abs(x)
     e = _exp64(-(size + size))
     far = (1.0 - e) / (1.0 + e)
-    return _select(size < _NEAR64, near, _select(x < 0.0, -far, far))
+    return select(size < _NEAR64, near, select(x < 0.0, -far, far))
 
 
 def tanh(x: Any) -> Any:

@@ -27,6 +27,8 @@ from tinygrad_zh.program.lowering.expressions import (
     NotLowerable,
     Shape,
     broadcast,
+    elements,
+    is_dear,
     is_whole,
     seen,
     whole,
@@ -35,6 +37,9 @@ from tinygrad_zh.program.lowering.steps import Pointwise, Product, Reduction, St
 
 DTYPES = frozenset(map(np.dtype, (np.float32, np.float64, np.bool_, np.int8, np.int16, np.int32, np.int64,
                                   np.uint8, np.uint16, np.uint32)))
+LITTLE = 10
+"""Parts of an expression that may be computed again."""
+
 _PYTHON = {ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
            ast.Pow: operator.pow, ast.FloorDiv: operator.floordiv, ast.Mod: operator.mod, ast.BitAnd: operator.and_,
            ast.BitOr: operator.or_, ast.USub: operator.neg, ast.UAdd: operator.pos, ast.Not: operator.not_,
@@ -84,7 +89,7 @@ class Evaluation:
             self.names[name] = replace(value, name=name)
         else:
             self.steps.append(Pointwise(name, value.shape, value.dtype, value))
-            if isinstance(value, Apply):
+            if isinstance(value, Apply) and not made_of_little(value):
                 self.names[name] = whole(name, value.shape, value.dtype)
 
     # ---- steps
@@ -268,6 +273,13 @@ class Evaluation:
 
 def _is_scalar_type(function: Any) -> bool:
     return isinstance(function, type) and issubclass(function, np.generic)
+
+
+def made_of_little(x: Apply) -> bool:
+    """Whether reading the result would take longer than computing it again: a few operations on far fewer numbers, as
+    arange(n) == t[:, None]."""
+    distinct = sum(math.prod(n for n, s in zip(e.shape, e.place.strides, strict=True) if s) for e in elements(x))
+    return 4 * distinct <= x.size and len(_parts(x)) <= LITTLE and not is_dear(x)
 
 
 def given(name: str, value: Any) -> Any:

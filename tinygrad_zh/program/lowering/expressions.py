@@ -129,6 +129,26 @@ def elements(x: Expression) -> Iterator[Element]:
             yield from elements(gather.index)
 
 
+_DEAR = frozenset({"exp", "tanh", "log", "log1p", "sin", "cos", "power"})
+
+
+def is_dear(x: Expression) -> bool:
+    """Whether a value is better kept than computed again."""
+    if not isinstance(x, Apply):
+        return False
+    if x.function == "power" and small_power(x) is not None:
+        return is_dear(x.operands[0])
+    return x.function in _DEAR or any(map(is_dear, x.operands))
+
+
+def small_power(x: Apply) -> float | None:
+    """The exponent of a power that multiplications and a square root do: whole or half, and not large."""
+    exponent = x.operands[1]
+    if isinstance(exponent, Number) and abs(exponent.value) <= 8 and float(2 * exponent.value).is_integer():
+        return float(exponent.value)
+    return None
+
+
 # ---- views
 
 Change = Callable[[Shape, Shape], tuple[Shape, int, Shape]]

@@ -40,6 +40,8 @@ UFUNCS = frozenset({
 _FLOATS_ONLY = frozenset({np.exp, np.log, np.log1p, np.sqrt, np.sin, np.cos, np.tanh, np.true_divide, np.power,
                           np.isfinite})
 
+_NUMBERS_ONLY = frozenset({np.add, np.subtract, np.multiply, np.absolute, np.negative, np.sign})
+
 
 def is_expression(x: Any) -> TypeGuard[Expression]:
     return isinstance(x, (Number, Element, Counter, Apply))
@@ -53,7 +55,7 @@ def ufunc(function: Any, *operands: Any) -> Expression:
     if function not in UFUNCS:
         raise NotLowerable(function.__name__)
     *inputs, output = function.resolve_dtypes((*map(_kind, operands), None))
-    if function in _FLOATS_ONLY and inputs[0].kind != "f":
+    if (function in _FLOATS_ONLY and inputs[0].kind != "f") or (function in _NUMBERS_ONLY and inputs[0].kind == "b"):
         raise NotLowerable(f"{function.__name__} of {inputs[0]}")
     shape = np.broadcast_shapes(*map(np.shape, operands))
     each = tuple([broadcast(_typed(x, dtype), shape) for x, dtype in zip(operands, inputs, strict=True)])

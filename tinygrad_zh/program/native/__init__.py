@@ -19,7 +19,7 @@ from typing import Any
 
 from tinygrad_zh.program.lowering import NotLowerable, lower
 from tinygrad_zh.program.native.cache import module
-from tinygrad_zh.program.native.fusing import Item, fused
+from tinygrad_zh.program.native.items import Item, items
 
 __all__ = ["Item", "can_lower", "lowered", "module"]
 
@@ -40,4 +40,4 @@ def lowered(statements: Sequence[ast.Assign], values: Mapping[str, Any], wanted:
     matter, a Python number is a constant. wanted: assigned names that others read; the rest need not be stored.
     Raises NotLowerable where `can_lower` is False.
     """
-    return fused(lower(statements, values), wanted)
+    return items(lower(statements, values), wanted)

@@ -1,9 +1,48 @@
-"""Compiled functions from text, found again by the next process. 编译结果的磁盘缓存"""
+"""Compiled functions from text, found again by the next process. 编译结果的磁盘缓存
+
+Numba keeps what it compiled beside the file that the function stands in. So the text becomes a file, in a folder of the
+user's, named by what it says and by all else on which the machine code depends: Numba looks at the text alone, not at
+what the text imports.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
+import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+import llvmlite.binding as llvm
+import numba
+import numpy as np
+
+from tinygrad_zh import disk
+from tinygrad_zh._version import __version__
+from tinygrad_zh.program.native import instructions
+from tinygrad_zh_kernels import blas, vector_math
+
+_HEADER = '''"""Written by tinygrad_zh: the loops of a compiled program."""
+
+import math
+from math import inf, log, log1p, nan
+
+import numpy as np
+from numba import boolean, float32, float64, int8, int16, int32, int64, njit, uint8, uint16, uint32
+
+from tinygrad_zh.program.native.instructions import (
+    CAREFUL, add, arrays_do_not_overlap, counted, larger, load, matrix, multiply, sign, smaller, store)
+from tinygrad_zh_kernels.blas import gemm
+from tinygrad_zh_kernels.vector_math import exp, kernel, maximum, minimum, select, tanh, use_widest_vectors
+
+loops = kernel(cache=False, fastmath=CAREFUL)
+'''
+
+_modules: dict[str, ModuleType] = {}
 
 
 def module(name: str, parameters: Sequence[str], lines: Sequence[str],
@@ -13,4 +52,58 @@ def module(name: str, parameters: Sequence[str], lines: Sequence[str],
     definitions: what stands above it, texts by name: functions that the lines call, or imports. Compiled at the first
     call, cached on disk by what the text says. Equal text gives the same function.
     """
-    raise NotImplementedError
+    body = "\n".join(f"    {line}" for line in lines) or "    pass"
+    function = f"@kernel(cache=CACHED)\ndef {name}({', '.join(parameters)}):\n{body}\n"
+    text = "\n\n".join([_HEADER, *definitions.values(), function])
+    key = hashlib.sha256(f"{_versions()}\n{text}".encode()).hexdigest()[:24]
+    if key not in _modules:
+        _modules[key] = _loaded(f"tinygrad_zh_compiled_{key}", text)
+    return getattr(_modules[key], name)
+
+
+@cache
+def _versions() -> str:
+    """All that the machine code depends on besides the text."""
+    imported = [Path(str(m.__file__)).read_bytes() for m in (instructions, vector_math, blas)]
+    sources = hashlib.sha256(b"".join(imported)).hexdigest()
+    return (f"{__version__} {sources} numba {numba.__version__} numpy {np.__version__} python {sys.version} "
+            f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}")
+
+
+def folder() -> Path:
+    """Where the files are: NUMBA_CACHE_DIR if it is set, else the platform's folder for caches."""
+    if numba.config.CACHE_DIR:
+        return Path(numba.config.CACHE_DIR) / "tinygrad_zh"
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return base / "tinygrad_zh"
+
+
+def _loaded(name: str, text: str) -> ModuleType:
+    """The module of a text: from a file where one can be written, else without a cache."""
+    try:
+        path = folder() / f"{name}.py"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with disk.whole_file(path) as beside:
+                beside.write_text(_with(text, cached=True), encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != _with(text, cached=True):
+            raise OSError(f"{path} is not what was written there")
+        specification = importlib.util.spec_from_file_location(name, path)
+        assert specification is not None and specification.loader is not None
+        made = importlib.util.module_from_spec(specification)
+        sys.modules[name] = made  # where Numba looks for the function's globals, when it reads what it kept
+        specification.loader.exec_module(made)
+        return made
+    except (OSError, RuntimeError):  # no room, no permission, no home; Numba: no place for its cache
+        made = ModuleType(name)
+        exec(compile(_with(text, cached=False), f"<{name}>", "exec"), made.__dict__)
+        return made
+
+
+def _with(text: str, *, cached: bool) -> str:
+    return text.replace("CACHED", str(cached))
