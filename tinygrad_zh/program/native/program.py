@@ -1,0 +1,174 @@
+"""A recorded step as a program that runs in few microseconds. 编译好的训练步
+
+    steps     v1 = x0 @ p0 …  |  v9 = Attention(v8, …)  |  v12 = …, p0 ← p0 − η v20
+    parts     a compiled function, a call of Python's, another compiled function
+    places    every value has its place from the first call on; parameters are updated where they are
+    driver    def program(arrays): looks whether all is where it was, and calls one part after the other
+
+Parameters and gradients live in homes. What somebody else holds when a step begins is left to them, and the home is
+taken anew: no value changes under the user's eyes. What Python does comes before the last compiled function, which
+alone writes into homes: an error, or Ctrl-C, leaves everything as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from sys import getrefcount
+from typing import Any
+
+import numpy as np
+
+from tinygrad_zh.core.mode import MODE, Mode
+from tinygrad_zh.core.random import default_generator
+from tinygrad_zh.core.tensor import Accumulator, Tensor
+from tinygrad_zh.device import freeze
+from tinygrad_zh.program.compiling.recorded import Changed, Recorded
+from tinygrad_zh.program.native import can_lower
+from tinygrad_zh.program.native.driver import Driver
+from tinygrad_zh.program.native.memory import Home, aligned
+from tinygrad_zh.program.native.parts import Called, Compiled, Parts
+from tinygrad_zh.program.native.places import Places, home_of
+from tinygrad_zh.program.native.steps import Steps
+from tinygrad_zh.program.native.trial import check
+
+
+def build(recorded: Recorded) -> Program:
+    """The program of a recorded run, tried once on what was recorded. 中文：编译一步训练。
+
+    It is called with the arrays of the inputs and gives those of the outputs, frozen; effects included, all or nothing.
+    It raises Changed, before anything has changed, where Python looked at a value that is another one now, or the step
+    would refuse an input. Raises Unsupported for a step that cannot be compiled, and for one whose compiled results are
+    not the recorded ones.
+    """
+    program = Program(recorded)
+    check(program, recorded)
+    program.bind([t for t, _ in recorded.leaves], [a for a, _ in recorded.gradients], [a for a, _ in recorded.before])
+    return program
+
+
+class Program:
+    """A compiled step: program(arrays) → arrays. 中文：编译好的程序。
+
+    compiled, called: how many compiled functions it is, and which ops Python runs between them, with the reason.
+    arena: the bytes for what is computed on the way; homes: for what the user sees.
+    """
+
+    def __init__(self, recorded: Recorded) -> None:
+        self.recorded = recorded
+        steps = Steps(recorded, can_lower)
+        parts = Parts(steps)
+        self.places = places = Places(parts)
+        self.compiled = sum(isinstance(part, Compiled) and bool(part.items) for part in parts)
+        self.called = [(part.step.line, part.step.reason) for part in parts if isinstance(part, Called)]
+        memory, start = aligned(places.bytes)
+        self.table = np.zeros(1 + len(places.homes), np.int64)
+        self.table[0] = memory.ctypes.data + start
+        self.homes: dict[str, Home] = {}
+        self._given: dict[int, Tensor] = {}  # the gradients, by their place among recorded.gradients
+        self.names: dict[str, Any] = {
+            "table": self.table, "memory": memory, "refs": getrefcount, "seen": (), "count": 0, "Changed": Changed,
+            "Tensor": Tensor, "freeze": freeze, "asarray": np.asarray, "contiguous": np.ascontiguousarray,
+            "same": _same, "settle": self._settle, "commit": self._commit, "pending": (), "set_mode": MODE.set,
+            "reset_mode": MODE.reset, "mode": Mode(grad=False, kernels=steps.kernels),
+            "default_generator": default_generator,
+        }
+        for name, offset in places.offsets.items():
+            if name in steps.values:
+                value = steps.values[name]
+                self.names[name] = np.ndarray(value.shape, value.dtype, memory, start + offset)
+                self.names[name].setflags(write=False)
+        for constant in recorded.constants:
+            if isinstance(constant.value, np.ndarray):
+                name = recorded.name(constant.value)
+                self.names[name] = steps.values[name]
+                if name in places.fixed:
+                    self.table[places.entry(name)] = steps.values[name].ctypes.data
+        self.run = Driver(places, self.names).function()
+
+    def __call__(self, arrays: Sequence[Any]) -> list[Any]:
+        results: list[Any] = self.run(arrays)
+        return results
+
+    # ---- whose arrays it works on
+
+    def bind(self, tensors: Sequence[Tensor], gradients: Sequence[Accumulator], before: Sequence[Accumulator]) -> None:
+        """Work on these leaves, and give gradients to these accumulators; the next call looks where they are."""
+        self._leaves = dict(zip(self.places.leaves, tensors, strict=True))
+        self._accumulators = {i: gradients[i] for i in self.places.gradient_home}
+        self.names |= {f"t{i}": t for i, t in enumerate(tensors)}
+        self.names |= {f"s{i}": a for i, a in enumerate(gradients)}
+        self.names |= {f"b{i}": a for i, a in enumerate(before)}
+        self.names |= {f"a{i}": None for i in range(len(tensors))}
+        self.names |= {f"{letter}{i}": None for i in self.places.gradient_home for letter in "gh"}
+
+    def _settle(self) -> None:
+        """Leaves and gradients into homes that nobody else holds. Their values stay what they are."""
+        names, places = self.names, self.places
+        names["seen"] = ()
+        for i, (leaf, t) in enumerate(self._leaves.items()):
+            names[f"a{i}"] = None
+            if leaf in places.owned:
+                home = self.homes.get(leaf)
+                if home is None or t.array is not home.seen or home.held(1):
+                    home = self._moved_in(leaf, t.array.shape, t.array.dtype)
+                    home.array[...] = t.array
+                    t.array = home.seen
+                names[leaf] = home.lent
+            else:
+                names[leaf] = np.require(t.array, requirements="C")
+                if leaf in places.borrowed:
+                    self.table[places.entry(leaf)] = names[leaf].ctypes.data
+            names[f"a{i}"] = t.array
+        for first in places.kept:
+            self._settle_gradient(first, [i for i, j in places.gradient_home.items() if j == first])
+        names["pending"] = [(a, self._given[i]) for i, a in self._accumulators.items() if a.grad is not self._given[i]]
+        names["seen"] = (*(array for home in self.homes.values() for array in (home.seen, home.memory)),
+                         *self._given.values())
+        self._note_count()
+
+    def _note_count(self) -> None:
+        """How often all that nobody else may hold is referred to, once gradients are given."""
+        self.names["count"] = sum(map(getrefcount, self.names["seen"])) + len(self.names["pending"])
+
+    def _settle_gradient(self, first: int, sharing: list[int]) -> None:
+        """A home for a gradient that these accumulators share, and the tensors that they will have."""
+        name = home_of(first)
+        for i in sharing:
+            self.names[f"g{i}"] = self.names[f"h{i}"] = None
+        mine = [i for i in sharing if i in self._given and self._given[i].array is self.homes[name].seen]
+        if len(mine) < len(sharing) or any(map(self._is_held, mine)) or self.homes[name].held(len(mine)):
+            value = self.places.values[self.places.held_in(name)]
+            home = self._moved_in(name, value.shape, value.dtype)
+            self._given |= {i: Tensor(home.seen) for i in sharing}
+        self.names[name] = self.homes[name].lent
+        for i in sharing:
+            self.names[f"g{i}"], self.names[f"h{i}"] = self._given[i], self._given[i].array
+
+    def _is_held(self, i: int) -> bool:
+        """Whether anyone but this program and the accumulator refers to a gradient."""
+        return getrefcount(self._given[i]) > _IN_A_DICTIONARY + (self._accumulators[i].grad is self._given[i])
+
+    def _moved_in(self, name: str, shape: tuple[int, ...], dtype: Any) -> Home:
+        home = self.homes[name] = Home(shape, dtype)
+        self.table[self.places.entry(name)] = home.address
+        return home
+
+    def _commit(self) -> None:
+        """The gradients are there: everyone may see them."""
+        for accumulator, gradient in self.names["pending"]:
+            accumulator.grad = gradient
+        self.names["pending"] = ()
+
+
+def _references_in_a_dictionary() -> int:
+    """What getrefcount says of a value that a dictionary alone refers to: versions of Python differ."""
+    held = {0: np.empty(1)}
+    return getrefcount(held[0])
+
+
+_IN_A_DICTIONARY = _references_in_a_dictionary()
+
+
+def _same(a: Any, b: Any) -> bool:
+    """Whether Python, which looked at one value, would see the same in the other."""
+    return bool(a.tobytes() == b.tobytes())
