@@ -15,6 +15,7 @@ from numba import prange
 from tinygrad_zh_kernels import bias_activation, buffers
 from tinygrad_zh_kernels.activation import CUBIC, U
 from tinygrad_zh_kernels.bias_activation import covers, covers_backward
+from tinygrad_zh_kernels.sums import add_up, parts_of
 from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import exp, kernel, sigmoid, tanh, use_widest_vectors
 
@@ -24,9 +25,8 @@ FEW = 50_000
 WIDE = 512
 """Numbers that rows taken together have at least."""
 
-SHARES, LEAST = 16, 16_384
-"""Backward sums the rows in shares, at most so many, of at least so many numbers. They do not depend on the threads, so
-the result does not either."""
+LEAST = 16_384
+"""Numbers of a part of the rows, which backward sums by itself."""
 
 
 def run(serial: Callable[..., None], parallel: Callable[..., None], x: Any, b: Any) -> Any:
@@ -45,22 +45,21 @@ def run(serial: Callable[..., None], parallel: Callable[..., None], x: Any, b: A
 
 def run_backward(serial: Callable[..., None], parallel: Callable[..., None], dy: Any, kept: Any,
                  *b: Any) -> tuple[Any, Any]:
-    """dx and db. Each share of the rows has its own sums, as long as rows taken together."""
-    dx = buffers.empty(dy.shape, dy.dtype)
+    """dx and db. Each part of the rows has its own sums, as long as rows taken together."""
     columns = dy.shape[-1]
+    dx, db = buffers.empty(dy.shape, dy.dtype), np.empty(columns, dy.dtype)
     if not dy.size:
-        return dx, np.zeros(columns, dy.dtype)
-    times = together(columns)
-    shares = max(1, min(SHARES, dy.size // LEAST))
-    sums = np.zeros((shares, times * columns), dy.dtype)
-    arrays, wide = [a.reshape(-1) for a in (dx, dy, kept)], [repeated(bias, times) for bias in b]
-    if threads_for(dy.size, FEW) == 1:
-        for i in range(shares):
-            first, last = share(i, shares, dy.size, columns)
-            serial(*[a[first:last] for a in arrays], *wide, sums[i])
+        return dx, np.zeros_like(db)
+    times, parts = together(columns), parts_of(dy.size, LEAST)
+    sums = np.empty((parts, times * columns), dy.dtype)
+    arrays = *[a.reshape(-1) for a in (dx, dy, kept)], *[repeated(bias, times) for bias in b], sums, columns
+    threads = threads_for(dy.size, FEW)
+    if threads == 1:
+        serial(*arrays, 0, parts)
     else:
-        parallel(*arrays, *wide, sums, columns)
-    return dx, sums.reshape(shares * times, columns).sum(axis=0)
+        parallel(*arrays, parts, threads)
+    add_up(db, sums.reshape(parts * times, columns))
+    return dx, db
 
 
 def together(columns: int) -> int:
@@ -70,7 +69,17 @@ def together(columns: int) -> int:
 
 def repeated(b: Any, times: int) -> Any:
     """b, so many times one after the other."""
-    return b if times == 1 else np.broadcast_to(b, (times, b.size)).reshape(-1)
+    if times == 1:
+        return b
+    wide = np.empty(times * b.size, b.dtype)
+    _repeat(wide, b)
+    return wide
+
+
+@kernel
+def _repeat(wide, b):
+    for start in range(0, wide.size, b.size):
+        wide[start : start + b.size] = b
 
 
 @kernel
@@ -120,23 +129,26 @@ def relu_backward(dy: Any, y: Any) -> Any:
 
 
 @kernel(parallel=True)
-def _relu_backward_parallel(dx, dy, y, sums, columns):
-    for i in prange(len(sums)):
-        first, last = share(i, len(sums), y.size, columns)
-        _relu_backward(dx[first:last], dy[first:last], y[first:last], sums[i])
+def _relu_backward_parallel(dx, dy, y, sums, columns, parts, threads):
+    for t in prange(threads):
+        _relu_backward(dx, dy, y, sums, columns, parts * t // threads, parts * (t + 1) // threads)
 
 
 @kernel
-def _relu_backward(dx, dy, y, sums):
+def _relu_backward(dx, dy, y, sums, columns, first, last):
     use_widest_vectors()
     zero = y.dtype.type(0)
-    for start in range(0, y.size, sums.size):
-        row = slice(start, start + sums.size)
-        kept, slope, out = y[row], dy[row], dx[row]
-        for j in range(kept.size):
-            g = slope[j] if kept[j] > zero else zero
-            out[j] = g
-            sums[j] += g
+    for part in range(first, last):
+        total = sums[part]
+        total[:] = 0
+        begin, end = share(part, len(sums), y.size, columns)
+        for start in range(begin, end, total.size):
+            row = slice(start, min(start + total.size, end))
+            kept, slope, out = y[row], dy[row], dx[row]
+            for j in range(kept.size):
+                g = slope[j] if kept[j] > zero else zero
+                out[j] = g
+                total[j] += g
 
 
 # ---- sigmoid
@@ -177,23 +189,26 @@ def sigmoid_backward(dy: Any, y: Any) -> Any:
 
 
 @kernel(parallel=True)
-def _sigmoid_backward_parallel(dx, dy, y, sums, columns):
-    for i in prange(len(sums)):
-        first, last = share(i, len(sums), y.size, columns)
-        _sigmoid_backward(dx[first:last], dy[first:last], y[first:last], sums[i])
+def _sigmoid_backward_parallel(dx, dy, y, sums, columns, parts, threads):
+    for t in prange(threads):
+        _sigmoid_backward(dx, dy, y, sums, columns, parts * t // threads, parts * (t + 1) // threads)
 
 
 @kernel
-def _sigmoid_backward(dx, dy, y, sums):
+def _sigmoid_backward(dx, dy, y, sums, columns, first, last):
     use_widest_vectors()
     one = y.dtype.type(1)
-    for start in range(0, y.size, sums.size):
-        row = slice(start, start + sums.size)
-        kept, slope, out = y[row], dy[row], dx[row]
-        for j in range(kept.size):
-            g = slope[j] * kept[j] * (one - kept[j])
-            out[j] = g
-            sums[j] += g
+    for part in range(first, last):
+        total = sums[part]
+        total[:] = 0
+        begin, end = share(part, len(sums), y.size, columns)
+        for start in range(begin, end, total.size):
+            row = slice(start, min(start + total.size, end))
+            kept, slope, out = y[row], dy[row], dx[row]
+            for j in range(kept.size):
+                g = slope[j] * kept[j] * (one - kept[j])
+                out[j] = g
+                total[j] += g
 
 
 # ---- tanh
@@ -234,23 +249,26 @@ def tanh_backward(dy: Any, y: Any) -> Any:
 
 
 @kernel(parallel=True)
-def _tanh_backward_parallel(dx, dy, y, sums, columns):
-    for i in prange(len(sums)):
-        first, last = share(i, len(sums), y.size, columns)
-        _tanh_backward(dx[first:last], dy[first:last], y[first:last], sums[i])
+def _tanh_backward_parallel(dx, dy, y, sums, columns, parts, threads):
+    for t in prange(threads):
+        _tanh_backward(dx, dy, y, sums, columns, parts * t // threads, parts * (t + 1) // threads)
 
 
 @kernel
-def _tanh_backward(dx, dy, y, sums):
+def _tanh_backward(dx, dy, y, sums, columns, first, last):
     use_widest_vectors()
     one = y.dtype.type(1)
-    for start in range(0, y.size, sums.size):
-        row = slice(start, start + sums.size)
-        kept, slope, out = y[row], dy[row], dx[row]
-        for j in range(kept.size):
-            g = slope[j] * (one - kept[j] * kept[j])
-            out[j] = g
-            sums[j] += g
+    for part in range(first, last):
+        total = sums[part]
+        total[:] = 0
+        begin, end = share(part, len(sums), y.size, columns)
+        for start in range(begin, end, total.size):
+            row = slice(start, min(start + total.size, end))
+            kept, slope, out = y[row], dy[row], dx[row]
+            for j in range(kept.size):
+                g = slope[j] * (one - kept[j] * kept[j])
+                out[j] = g
+                total[j] += g
 
 
 # ---- gelu
@@ -293,24 +311,27 @@ def gelu_backward(dy: Any, x: Any, b: Any) -> Any:
 
 
 @kernel(parallel=True)
-def _gelu_backward_parallel(dx, dy, x, wide, sums, columns):
-    for i in prange(len(sums)):
-        first, last = share(i, len(sums), x.size, columns)
-        _gelu_backward(dx[first:last], dy[first:last], x[first:last], wide, sums[i])
+def _gelu_backward_parallel(dx, dy, x, wide, sums, columns, parts, threads):
+    for t in prange(threads):
+        _gelu_backward(dx, dy, x, wide, sums, columns, parts * t // threads, parts * (t + 1) // threads)
 
 
 @kernel
-def _gelu_backward(dx, dy, x, wide, sums):
+def _gelu_backward(dx, dy, x, wide, sums, columns, first, last):
     use_widest_vectors()
     one, linear, cubic = x.dtype.type(1), x.dtype.type(U), x.dtype.type(U * CUBIC)
     slope_cubic = x.dtype.type(3 * U * CUBIC)
-    for start in range(0, x.size, sums.size):
-        row = slice(start, start + sums.size)
-        kept, slope, out = x[row], dy[row], dx[row]
-        for j in range(kept.size):
-            z = kept[j] + wide[j]
-            square = z * z
-            s = one / (one + exp(-z * (linear + cubic * square)))
-            g = slope[j] * (s + z * (s * (one - s)) * (linear + slope_cubic * square))
-            out[j] = g
-            sums[j] += g
+    for part in range(first, last):
+        total = sums[part]
+        total[:] = 0
+        begin, end = share(part, len(sums), x.size, columns)
+        for start in range(begin, end, total.size):
+            row = slice(start, min(start + total.size, end))
+            kept, slope, out = x[row], dy[row], dx[row]
+            for j in range(kept.size):
+                z = kept[j] + wide[j]
+                square = z * z
+                s = one / (one + exp(-z * (linear + cubic * square)))
+                g = slope[j] * (s + z * (s * (one - s)) * (linear + slope_cubic * square))
+                out[j] = g
+                total[j] += g

@@ -11,6 +11,7 @@ from numba import prange
 from tinygrad_zh_kernels import buffers, conv2d
 from tinygrad_zh_kernels.blas import gemm, one_thread
 from tinygrad_zh_kernels.conv2d import direct, out_size
+from tinygrad_zh_kernels.sums import add_up, parts_of
 from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
 
@@ -114,12 +115,12 @@ def backward_x(dy: Any, W: Any, x_shape: tuple[int, ...], *, stride: Pair, paddi
 
     中文：3 × 3、步长 1 且通道较少时，就是把卷积核旋转 180° 后再做一次前向卷积。
     """
-    p, q = padding
-    # a weight that is no number would meet the zeros around dy, which are no windows
-    if not _directly(W.shape, stride) or max(p, q) > 2 or not np.isfinite(W).all():
+    if not _directly(W.shape, stride) or max(padding) > 2:
         return columns_backward_x(dy, W, x_shape, stride=stride, padding=padding)
-    turned = np.ascontiguousarray(W[:, :, ::-1, ::-1].swapaxes(0, 1))
-    return forward(dy, turned, np.zeros_like(W, shape=W.shape[1]), stride=stride, padding=(2 - p, 2 - q))
+    dx = buffers.empty(x_shape, dy.dtype)
+    with one_thread():
+        _run(_turned_backward_x, _turned_backward_x_shared, dy.size * W[0].size, len(dy), dx, dy, W, padding)
+    return dx
 
 
 @conv2d.backward_W.body("numba", device="cpu")
@@ -139,7 +140,7 @@ def backward_b(dy: Any) -> Any:
 
     中文：沿图像用向量指令求和，逐个通道进行。
     """
-    db = np.zeros(dy.shape[1], dy.dtype)
+    db = np.empty(dy.shape[1], dy.dtype)
     _backward_b(db, dy.reshape(*dy.shape[:2], dy.shape[2] * dy.shape[3]))
     return db
 
@@ -149,24 +150,22 @@ def _directly(W_shape: tuple[int, ...], stride: Pair) -> bool:
 
 
 def _added_up(serial: Any, shared: Any, shape: tuple[int, ...], dy: Any, x: Any, *arguments: Any) -> Any:
-    """A sum over the images: of each thread's own, then of the threads'."""
-    threads = threads_for(dy.size * math.prod(shape[1:]), FEW)
-    if threads == 1:
-        total = np.zeros(shape, dy.dtype)
-        serial(total, dy, x, *arguments, 0, len(x))
-        return total
-    parts = np.zeros((threads, *shape), dy.dtype)
-    shared(parts, dy, x, *arguments, len(x), threads)
-    return parts.sum(axis=0)
+    """A sum over the images: of each part of them, then of the parts."""
+    work = dy.size * math.prod(shape[1:])
+    parts = parts_of(work, FEW)
+    total, sums = np.empty(shape, dy.dtype), np.empty((parts, *shape), dy.dtype)
+    _run(serial, shared, work, parts, sums, dy, x, *arguments)
+    add_up(total.reshape(total.size), sums.reshape(parts, total.size))
+    return total
 
 
-def _run(serial: Any, shared: Any, work: int, images: int, *arguments: Any) -> None:
-    """All images by this thread, or by all threads."""
+def _run(serial: Any, shared: Any, work: int, count: int, *arguments: Any) -> None:
+    """So many images, or parts of them, by this thread or by all threads."""
     threads = threads_for(work, FEW)
     if threads == 1:
-        serial(*arguments, 0, images)
+        serial(*arguments, 0, count)
     else:
-        shared(*arguments, images, threads)
+        shared(*arguments, count, threads)
 
 
 # ---- what Numba compiles: images from first to last
@@ -216,9 +215,29 @@ def _backward_x(dx, dy, W, window, stride, padding, first, last):
 
 
 @kernel(parallel=True)
-def _backward_W_shared(dW, dy, x, window, stride, padding, images, threads):
+def _turned_backward_x_shared(dx, dy, W, padding, images, threads):
     for t in prange(threads):
-        _backward_W(dW[t], dy, x, window, stride, padding, images * t // threads, images * (t + 1) // threads)
+        _turned_backward_x(dx, dy, W, padding, images * t // threads, images * (t + 1) // threads)
+
+
+@kernel
+def _turned_backward_x(dx, dy, W, padding, first, last):
+    outputs, inputs = W.shape[:2]
+    weights = W.reshape(outputs, inputs, 9)
+    if not direct.finite(W.reshape(W.size)):  # it would meet the zeros around dy, which are no windows
+        _backward_x(dx, dy, W.reshape(outputs, inputs * 9), (3, 3), (1, 1), padding, first, last)
+        return
+    turned = np.empty((inputs, outputs, 9), W.dtype)
+    for o in range(outputs):
+        for c in range(inputs):
+            turned[c, o] = weights[o, c, ::-1]
+    direct.forward(dx, dy, turned, np.zeros(inputs, W.dtype), (2 - padding[0], 2 - padding[1]), first, last)
+
+
+@kernel(parallel=True)
+def _backward_W_shared(dW, dy, x, window, stride, padding, parts, threads):
+    for t in prange(threads):
+        _backward_W(dW, dy, x, window, stride, padding, parts * t // threads, parts * (t + 1) // threads)
 
 
 @kernel
@@ -226,16 +245,19 @@ def _backward_W(dW, dy, x, window, stride, padding, first, last):
     use_widest_vectors()
     o, i, j = dy.shape[1:]
     frame = _frame(x.shape, padding, x.dtype)
-    columns = np.empty((dW.shape[1], i * j), x.dtype)
-    for n in range(first, last):
-        _frame_image(x[n], frame, padding)
-        _columns(frame, columns, window, stride, i, j)
-        gemm(1.0, dy[n].reshape(o, i * j), columns.T, 1.0, dW)
+    columns = np.empty((dW.shape[2], i * j), x.dtype)
+    for part in range(first, last):
+        dW[part] = 0
+        for n in range(len(x) * part // len(dW), len(x) * (part + 1) // len(dW)):
+            _frame_image(x[n], frame, padding)
+            _columns(frame, columns, window, stride, i, j)
+            gemm(1.0, dy[n].reshape(o, i * j), columns.T, 1.0, dW[part])
 
 
 @kernel
 def _backward_b(db, dy):
     use_widest_vectors()
+    db[:] = 0
     for n in range(dy.shape[0]):
         for o in range(dy.shape[1]):
             row = dy[n, o]

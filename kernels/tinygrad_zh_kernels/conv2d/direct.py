@@ -65,13 +65,21 @@ def _taps(x, w, v, a, z, pitch):
 
 
 @kernel(parallel=True)
-def backward_W_shared(dW, dy, x, padding, images, threads):
+def backward_W_shared(dW, dy, x, padding, parts, threads):
     for t in prange(threads):
-        backward_W(dW[t], dy, x, padding, images * t // threads, images * (t + 1) // threads)
+        backward_W(dW, dy, x, padding, parts * t // threads, parts * (t + 1) // threads)
 
 
 @kernel
 def backward_W(dW, dy, x, padding, first, last):
+    """dW (parts, o, c, 9), each of its part of the images."""
+    for part in range(first, last):
+        dW[part] = 0
+        _backward_W(dW[part], dy, x, padding, len(x) * part // len(dW), len(x) * (part + 1) // len(dW))
+
+
+@kernel
+def _backward_W(dW, dy, x, padding, first, last):
     """Nine sums at a time. dW (o, c, 9)."""
     use_widest_vectors()
     outputs, rows, columns = dy.shape[1:]
@@ -83,7 +91,7 @@ def backward_W(dW, dy, x, padding, first, last):
     for start in range(first, last, together):
         count = min(together, last - start)
         _frame(x[start : start + count], planes, padding, image, pitch)
-        if not _finite(planes):
+        if not finite(planes.reshape(planes.size)):
             _one_by_one(dW, dy[start : start + count], planes, image, pitch)
             continue
         for o in range(outputs):
@@ -114,10 +122,9 @@ def _sums(d, x, dw, pitch):
 
 
 @kernel
-def _finite(planes):
-    """0 · ∞ and 0 · nan are nan: times such a pixel a zero of `wide` would not be nothing."""
+def finite(flat):
+    """0 · ∞ and 0 · nan are nan: times such a number a zero that stands for no window would not be nothing."""
     use_widest_vectors()
-    flat = planes.reshape(-1)
     spoiled = flat.dtype.type(0)
     for m in range(flat.size):
         spoiled += flat[m] * flat.dtype.type(0)

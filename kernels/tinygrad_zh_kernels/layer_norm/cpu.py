@@ -10,15 +10,15 @@ from numba import prange
 
 from tinygrad_zh_kernels import buffers, layer_norm
 from tinygrad_zh_kernels.layer_norm import covers, covers_backward
+from tinygrad_zh_kernels.sums import add_up, parts_of
 from tinygrad_zh_kernels.threads import threads_for
 from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
 
 FEW = 50_000
 """Numbers below which a second thread costs more than it helps."""
 
-SHARES, LEAST = 16, 16_384
-"""Backward sums dγ and dβ in shares of the rows, at most so many, of at least so many numbers. They do not depend on
-the threads, so the result does not either."""
+LEAST = 16_384
+"""Numbers of a part of the rows, whose share of dγ and dβ backward sums by itself."""
 
 
 @layer_norm.forward.body("numba", device="cpu", covers=covers)
@@ -73,48 +73,45 @@ def backward(dy: Any, x: Any, gamma: Any, mean: Any, rstd: Any) -> tuple[Any, An
     中文：对留在最近缓存里的一行数据做两遍：第一遍求全部四个和，第二遍求 dx。
     """
     table = (x.size // x.shape[-1], x.shape[-1])
-    dx = buffers.empty(x.shape, x.dtype)
-    shares = max(1, min(SHARES, x.size // LEAST))
-    sums = np.zeros((2, shares, table[1]), x.dtype)
-    arrays = [a.reshape(table) for a in (dx, dy, x)]
-    kept = (gamma, mean.reshape(-1), rstd.reshape(-1))
-    if threads_for(x.size, FEW) == 1:
-        for i in range(shares):
-            _backward_share(*arrays, *kept, *sums, i)
+    dx, dgamma, dbeta = buffers.empty(x.shape, x.dtype), np.empty_like(gamma), np.empty_like(gamma)
+    parts = parts_of(x.size, LEAST)
+    gammas, betas = (np.empty((parts, table[1]), x.dtype) for _ in range(2))
+    arrays = *[a.reshape(table) for a in (dx, dy, x)], gamma, mean.reshape(-1), rstd.reshape(-1), gammas, betas
+    threads = threads_for(x.size, FEW)
+    if threads == 1:
+        _backward(*arrays, 0, parts)
     else:
-        _backward_parallel(*arrays, *kept, *sums)
-    dgamma, dbeta = sums.sum(axis=1)
+        _backward_parallel(*arrays, parts, threads)
+    add_up(dgamma, gammas)
+    add_up(dbeta, betas)
     return dx, dgamma, dbeta
 
 
 @kernel(parallel=True)
-def _backward_parallel(dx, dy, x, gamma, mean, rstd, dgamma, dbeta):
-    for i in prange(len(dgamma)):
-        _backward_share(dx, dy, x, gamma, mean, rstd, dgamma, dbeta, i)
+def _backward_parallel(dx, dy, x, gamma, mean, rstd, gammas, betas, parts, threads):
+    for t in prange(threads):
+        _backward(dx, dy, x, gamma, mean, rstd, gammas, betas, parts * t // threads, parts * (t + 1) // threads)
 
 
 @kernel
-def _backward_share(dx, dy, x, gamma, mean, rstd, dgamma, dbeta, i):
-    first, last = len(x) * i // len(dgamma), len(x) * (i + 1) // len(dgamma)
-    part = slice(first, last)
-    _backward(dx[part], dy[part], x[part], gamma, mean[part], rstd[part], dgamma[i], dbeta[i])
-
-
-@kernel
-def _backward(dx, dy, x, gamma, mean, rstd, dgamma, dbeta):
+def _backward(dx, dy, x, gamma, mean, rstd, gammas, betas, first, last):
     use_widest_vectors()
     zero, columns = x.dtype.type(0), x.dtype.type(x.shape[1])
-    for i in range(x.shape[0]):
-        row, slope, out = x[i], dy[i], dx[i]
-        m, r = mean[i], rstd[i]
-        sum_g, sum_gn = zero, zero
-        for j in range(row.size):
-            n = (row[j] - m) * r
-            g = slope[j] * gamma[j]
-            sum_g += g
-            sum_gn += g * n
-            dgamma[j] += slope[j] * n
-            dbeta[j] += slope[j]
-        mean_g, mean_gn = sum_g / columns, sum_gn / columns
-        for j in range(row.size):
-            out[j] = r * (slope[j] * gamma[j] - mean_g - (row[j] - m) * r * mean_gn)
+    for part in range(first, last):
+        dgamma, dbeta = gammas[part], betas[part]
+        dgamma[:] = 0
+        dbeta[:] = 0
+        for i in range(len(x) * part // len(gammas), len(x) * (part + 1) // len(gammas)):
+            row, slope, out = x[i], dy[i], dx[i]
+            m, r = mean[i], rstd[i]
+            sum_g, sum_gn = zero, zero
+            for j in range(row.size):
+                n = (row[j] - m) * r
+                g = slope[j] * gamma[j]
+                sum_g += g
+                sum_gn += g * n
+                dgamma[j] += slope[j] * n
+                dbeta[j] += slope[j]
+            mean_g, mean_gn = sum_g / columns, sum_gn / columns
+            for j in range(row.size):
+                out[j] = r * (slope[j] * gamma[j] - mean_g - (row[j] - m) * r * mean_gn)
