@@ -164,8 +164,7 @@ class Driver:
         return self._array(self.places.entry(home), 0, self.places.held_in(home) if name is None else name)
 
     def _array(self, entry: int, offset: int, name: str) -> str:
-        value = self.steps.values[name]
-        return self._at(entry, offset, value.shape, value.dtype)
+        return self._at(entry, offset, *self.places.kind(name))
 
     def _at(self, entry: int, offset: int, shape: tuple[int, ...], dtype: Any) -> str:
         address = f"table[{entry}] + {offset}" if offset else f"table[{entry}]"

@@ -17,7 +17,8 @@ Shared = Mapping[str, str] | None
 class Item:
     """Something that is executed at once: a loop nest, or a product of matrices.
 
-    reads, writes: names of arrays. temporaries: arrays that it needs to work in, with shape and dtype. in_place: pairs
+    reads, writes: names of arrays. kinds: shape and dtype of those written; a product's may be one matrix instead of a
+    batch of them. temporaries: arrays that it needs to work in, with shape and dtype. in_place: pairs
     (written, read) of one size and dtype; the read array is used last at the very index that is written, so that both
     may be one array. demands: (name, low, high) of integer arrays that index others; out of these bounds
     (low ≤ i < high, negative ones count from the end as in NumPy) nothing may run.
@@ -25,6 +26,7 @@ class Item:
 
     reads: frozenset[str] = frozenset()
     writes: tuple[str, ...] = ()
+    kinds: Mapping[str, tuple[Shape, Any]] = {}  # noqa: RUF012
     temporaries: Mapping[str, tuple[Shape, Any]] = {}  # noqa: RUF012
     in_place: frozenset[tuple[str, str]] = frozenset()
     demands: frozenset[tuple[str, int, int]] = frozenset()
@@ -50,6 +52,7 @@ class Loops(Item):
         steps = [member.step for member in nest.members]
         names = dict.fromkeys(step.name for step in steps)
         self.writes = tuple(name for name in names if name in stored)
+        self.kinds = {step.name: (step.shape, step.dtype) for step in steps if step.name in stored}
         self.reads = frozenset(e.name for step in steps for e in read_by(step)) - frozenset(names)
         self.demands = frozenset(demand for step in steps for demand in demanded(step))
         writer, _ = self._written(None)
@@ -102,6 +105,8 @@ class Products(Item):
         self.product = product
         self.reads = frozenset({product.a.name, product.b.name})
         self.writes = (product.name,)
+        shape = product.c.shape if product.adds else (*product.batch, *product.c.shape)
+        self.kinds = {product.name: (shape, product.dtype)}
 
     def lines(self, shared: Shared = None) -> list[str]:
         product, lines = self.product, []

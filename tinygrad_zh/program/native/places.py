@@ -61,6 +61,12 @@ class Places:
         """A name whose shape and dtype a home has."""
         return self.gradients[int(home[1:])] if home in map(home_of, self.kept) else home  # type: ignore[return-value]
 
+    def kind(self, name: str) -> tuple[tuple[int, ...], Any]:
+        """Shape and dtype of an array that has a place."""
+        if name in self.values:
+            return self.values[name].shape, self.values[name].dtype
+        return self.items[self.written[name]].kinds[name]
+
     @staticmethod
     def temporaries(part: Compiled) -> dict[str, tuple[tuple[int, ...], Any]]:
         """The arrays that the items of a part need to work in."""
@@ -143,7 +149,7 @@ class Places:
                     over = next((r for w, r in sorted(item.in_place) if w == name and r in self.written
                                  and r not in self.stored and r not in taken and last.get(r) == i), None)
                     taken.add(over or "")
-                    pieces.append(Piece(name, self.values[name].nbytes, i, last.get(name, self.parts.end), over))
+                    pieces.append(Piece(name, _bytes(*self.kind(name)), i, last.get(name, self.parts.end), over))
         for part in self.parts:
             if isinstance(part, Compiled):
                 for name, kind in self.temporaries(part).items():
