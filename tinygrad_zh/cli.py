@@ -22,6 +22,7 @@ COMMANDS = {
     "train": "tinygrad_zh.documents.train_command",
     "ask": "tinygrad_zh.documents.ask_command",
     "step": "tinygrad_zh.documents.step_command",
+    "unroll": "tinygrad_zh.documents.unroll_command",
     "check": "tinygrad_zh.check.command",
     "formulas": "tinygrad_zh.documents.formulas_command",
     "summary": "tinygrad_zh.documents.summary_command",

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _PACKAGE = Path(__file__).parents[1]  # as it was imported, links and all: code objects say the same
 ENGINE = tuple(str(_PACKAGE / part)
-               for part in ("core", "ops", "functional.py", "derivatives.py", "nn", "optim", "train"))
+               for part in ("core", "ops", "functional.py", "derivatives.py", "nn", "optim", "program", "train"))
 """Files whose frames are not the user's program."""
 
 
@@ -121,7 +121,7 @@ def _where(frame: FrameType | None) -> tuple[str, int, str] | None:
 
 
 def name_of(x: Any, frame: FrameType | None) -> str:
-    """What the user's program calls x there: a variable, an element of one, or an attribute of self."""
+    """What the user's program calls x there: a variable, an element of one, an attribute of self, or a global."""
     if frame is None:
         return ""
     variables = frame.f_locals
@@ -133,7 +133,10 @@ def name_of(x: Any, frame: FrameType | None) -> str:
             for i, element in enumerate(value[:1000]):
                 if element is x:
                     return f"{name}[{i}]"
-    return next((name for name, value in getattr(variables.get("self"), "__dict__", {}).items() if value is x), "")
+    for name, value in getattr(variables.get("self"), "__dict__", {}).items():
+        if value is x:
+            return name
+    return next((name for name in frame.f_code.co_names if frame.f_globals.get(name) is x), "")
 
 
 def recorded_source(x: Any) -> Any:

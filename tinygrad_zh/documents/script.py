@@ -41,10 +41,11 @@ class BoundedTrace(Trace):
 
 
 class Recorded(NamedTuple):
-    """What was recorded, and how the program ended: None as it should, or what it raised."""
+    """What was recorded, how the program ended (None: as it should, or what it raised), and what it has defined."""
 
     trace: Trace
     ended: BaseException | None
+    module: ModuleType
 
 
 def record_script(path: Path, words: Sequence[str] = (), steps: int = STEPS) -> Recorded:
@@ -57,7 +58,8 @@ def record_script(path: Path, words: Sequence[str] = (), steps: int = STEPS) -> 
     with _started(path, words, "__main__") as module:
         ended = _end_of(lambda: _recorded(trace, lambda: exec(code, vars(module))))
     own = [value for value in vars(module).values() if isinstance(value, Trace)]
-    return Recorded(max([trace, *own], key=len), ended)  # a program with a tz.record() of its own has its lines there
+    longest = max([trace, *own], key=len)  # a program with a tz.record() of its own has its lines there
+    return Recorded(longest, ended, module)
 
 
 def record_function(path: Path, name: str, words: Sequence[str] = (), steps: int = STEPS) -> Recorded:
@@ -72,7 +74,19 @@ def record_function(path: Path, name: str, words: Sequence[str] = (), steps: int
         if ended is None:
             function = _function(path, module, name)
             ended = _end_of(lambda: _recorded(trace, function))
-    return Recorded(trace, ended)
+    return Recorded(trace, ended, module)
+
+
+@contextmanager
+def opened_function(path: Path, name: str, words: Sequence[str] = ()) -> Iterator[Callable[[], Any]]:
+    """One of a file's functions, to be called without arguments; what the file itself raises passes on.
+
+    Raises ValueError for a file that is no Python, and for a function that is not there or needs arguments.
+    """
+    code = _compiled(path)
+    with _started(path, words, "__step__") as module:
+        exec(code, vars(module))
+        yield _function(path, module, name)
 
 
 def _compiled(path: Path) -> CodeType:

@@ -24,14 +24,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_zh.core import Tensor
-from tinygrad_zh.core.tape import Line
+from tinygrad_zh.core.tape import Line, Tape
 from tinygrad_zh.core.tensor import Accumulator
 from tinygrad_zh.device import move, on_cuda
 from tinygrad_zh.nn import Module
 from tinygrad_zh.ops import activation, loss, update
 from tinygrad_zh.program.inlining import inlined
 from tinygrad_zh.program.naming import name_of_op, result_names
-from tinygrad_zh.program.recording import Recording, name_of_function, scalar_of
+from tinygrad_zh.program.recording import Recording, scalar_of
 
 FORWARD, LOSS, BACKWARD, UPDATE = "forward", "loss", "backward", "update"
 GREEK = {"η": "lr", "α": "alpha", "β": "beta", "γ": "gamma", "λ": "lam", "μ": "mu", "σ": "sigma"}
@@ -80,7 +80,7 @@ class Listing:
     """The program. values: the recorded array of each name that is no formula's own. gradients: of each leaf, by its
     name. updates: the new value's name -> the leaf's."""
 
-    function: str
+    title: str
     leaves: list[Leaf] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
     helpers: dict[str, FunctionType] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class _Lister:
 
     def __init__(self, recording: Recording) -> None:
         self.recording, self.tape = recording, recording.tape
-        self.listing = Listing(name_of_function(recording.function))
+        self.listing = Listing(recording.title)
         self.names: dict[int, str] = {}  # the id of an array -> its name
         self.used = set(RESERVED) | _functions_of(self.tape)
         self.totals: dict[Any, str] = {}  # a source -> the name of its gradient so far
@@ -113,6 +113,7 @@ class _Lister:
         self.sections = _sections(self.tape)
         self.modules = Parameters(recording)
         self.inputs = {id(getattr(x, "array", x)): name for name, x in recording.arguments.items()}
+        self.entered = _entered(self.tape)
         self.results = _Results(self)
         self._write()
 
@@ -179,7 +180,8 @@ class _Lister:
         """A name for an array from outside."""
         tensor = self.tape.leaves.get(id(array))
         kind, wanted, path = self.modules.described(tensor)
-        wanted = self.inputs.get(id(array)) or wanted or self.tape.names.get(id(array)) or base
+        wanted = self.inputs.get(id(array)) or wanted or self.tape.names.get(id(array)) \
+            or self.entered.get(id(array)) or base
         kind = "input" if id(array) in self.inputs else kind
         name = self.fresh(wanted, Hint("value", identifier(wanted), own=True))
         self.names[id(array)] = name
@@ -313,7 +315,7 @@ class _Lister:
         """The new value goes by the leaf's name from now on."""
         old, new = line.arguments
         if id(old) not in self.names:
-            if not on_cuda(old) and old.shape == new.shape and np.array_equal(old, new):  # a rate, set to what it is
+            if id(new) not in self.names:  # nobody has looked at it yet: it starts as the new value
                 return
             self.leaf(old, line.info["tensor"].name or "c")
         leaf = self.names[id(old)]
@@ -481,6 +483,21 @@ def identifier(name: str) -> str:
 # ---- parts
 
 
+def first_step(tape: Tape) -> Tape:
+    """The lines of a tape up to the end of the first step: until it goes forward again after a pass backward."""
+    sections = _sections(tape)
+    first = Tape(tape.title)
+    first.leaves, first.names = tape.leaves, tape.names
+    learnt = False
+    for line in tape:
+        section = sections[id(line)]
+        learnt = learnt or section in (BACKWARD, UPDATE)
+        if learnt and section in (FORWARD, LOSS) and line.kind == "forward":
+            break
+        first.append(line)
+    return first
+
+
 def _sections(tape: Sequence[Line]) -> dict[int, str]:
     """{the id of a line: the section that it stands in}
 
@@ -527,6 +544,17 @@ def _mark_loss(lines: list[Line], found: dict[int, str]) -> None:
             first -= 1
     for line in lines[first:] if first is not None else []:
         found[id(line)] = LOSS
+
+
+def _entered(tape: Sequence[Line]) -> dict[int, str]:
+    """{the id of an array that a module was called with: the name of its parameter}"""
+    found: dict[int, str] = {}
+    for line in tape:
+        if line.kind == "enter":
+            names = line.function.__code__.co_varnames[1:]
+            given = (getattr(x, "array", x) for x in line.arguments)
+            found |= {id(x): name for x, name in zip(given, names, strict=False) if hasattr(x, "dtype")}
+    return found
 
 
 def _functions_of(tape: Sequence[Line]) -> set[str]:

@@ -21,14 +21,14 @@ from tinygrad_zh.optim import Optimizer
 
 
 class Recording(NamedTuple):
-    """What a function did: the lines, what it gave, its arguments by the name of the parameter, and who was there."""
+    """What a function did: the lines, what it gave, its arguments by the name of the parameter, what it is called, and
+    the optimizers that there are."""
 
     tape: Tape
     result: Any
     arguments: dict[str, Any]
-    function: Callable[..., Any]
-    optimizers: tuple[Optimizer, ...]
-    read: frozenset[int]  # the ids of the arrays that Python looked at
+    title: str
+    optimizers: tuple[Optimizer, ...] = ()
 
 
 def recorded(function: Callable[..., Any], example: Sequence[Any]) -> Recording:
@@ -41,12 +41,11 @@ def recorded(function: Callable[..., Any], example: Sequence[Any]) -> Recording:
     if not callable(function):
         raise TypeError(f"unroll takes a function, a loss or a training step, not a {type(function).__name__}")
     arguments = _arguments(function, example)
-    with kept() as optimizers:
+    with kept():
         tape, result = copy_context().run(_run, function, arguments)
     if not tape.of("forward"):
         raise ValueError("this function computes nothing with the engine: no op ran; give it tensors, or a model")
-    read = frozenset(id(line.arguments[0]) for line in tape.of("read"))
-    return Recording(tape, result, arguments, function, optimizers, read)
+    return Recording(tape, result, arguments, name_of_function(function), optimizers())
 
 
 def _run(function: Callable[..., Any], arguments: dict[str, Any]) -> tuple[Tape, Any]:
@@ -71,11 +70,11 @@ def scalar_of(result: Any) -> Tensor | None:
 
 
 def name_of_function(function: Callable[..., Any]) -> str:
-    """How the function is called: its own name, the class of a model, "" of a lambda."""
+    """How the function is called: its own name, the class of a model; a lambda is a loss."""
     while isinstance(function, partial):
         function = function.func
     name = getattr(function, "__name__", type(function).__name__)
-    return name if name.isidentifier() else ""
+    return f"{name}()" if name.isidentifier() else "loss"
 
 
 def _arguments(function: Callable[..., Any], example: Sequence[Any]) -> dict[str, Any]:
@@ -98,18 +97,18 @@ def _tensor(value: Any) -> Any:
 
 
 @contextmanager
-def kept() -> Iterator[tuple[Optimizer, ...]]:
+def kept() -> Iterator[None]:
     """Whatever a training step changes in the block is undone: values, gradients, generators, modes, rates.
 
-    That is, of every tensor and generator there is, and the attributes of modules and optimizers; gives the optimizers.
-    What the block does to other objects of the user's stays.
+    That is, of every tensor and generator there is, and the attributes of modules and optimizers. What the block does
+    to other objects of the user's stays.
     """
     tensors = [(t, t.array, t.source, t.name, t.retained) for t in _alive(Tensor)]
     gradients = [(a, a.grad, a.hooks, list(a.hooks or ())) for a in _alive(Accumulator)]
     generators = [(g, g.bit_generator.state) for g in _alive(np.random.Generator)]
     objects = [(o, dict(vars(o))) for o in gc.get_objects() if issubclass(type(o), (Module, Optimizer))]
     try:
-        yield tuple(o for o, _ in objects if isinstance(o, Optimizer))
+        yield
     finally:
         for t, *before in tensors:
             t.array, t.source, t.name, t.retained = before
@@ -122,6 +121,11 @@ def kept() -> Iterator[tuple[Optimizer, ...]]:
         for o, attributes in objects:
             vars(o).clear()
             vars(o).update(attributes)
+
+
+def optimizers() -> tuple[Optimizer, ...]:
+    """All that there are."""
+    return tuple(o for o in gc.get_objects() if issubclass(type(o), Optimizer))
 
 
 def _alive(kind: Any) -> list[Any]:

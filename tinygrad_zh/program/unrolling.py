@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tinygrad_zh.core.tape import Tape
 from tinygrad_zh.i18n import in_language
 from tinygrad_zh.i18n import language as language_in_force
-from tinygrad_zh.program.listing import Listing, listed
+from tinygrad_zh.program.listing import Listing, first_step, listed
 from tinygrad_zh.program.printing.numpy_text import numpy_text
-from tinygrad_zh.program.recording import recorded
+from tinygrad_zh.program.recording import Recording, optimizers, recorded
 
 
 class Unrolled:
@@ -51,3 +52,10 @@ def unroll(function: Callable[..., Any], *example: Any, lang: str | None = None)
     True
     """
     return Unrolled(listed(recorded(function, example)), lang or language_in_force())
+
+
+def unroll_tape(tape: Tape, title: str, lang: str | None = None) -> Unrolled:
+    """The first step of training on a tape: up to where it goes forward again after its first pass backward.
+    中文：把磁带上的第一步训练展开。
+    """
+    return Unrolled(listed(Recording(first_step(tape), None, {}, title, optimizers())), lang or language_in_force())

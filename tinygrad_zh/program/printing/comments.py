@@ -14,11 +14,11 @@ SPOKEN = ("sum_to", "cast", "accumulate", "gradient", "seed", "assign")
 """Kinds of lines that are the engine's own: they are told in words."""
 
 
-def comment(lines: Sequence[Line]) -> str:
-    """The ops and formulas of the lines that a statement is made of, in the language in force."""
+def comment(lines: Sequence[Line], briefly: bool = False) -> str:
+    """The ops and formulas of the lines that a statement is made of, in the language in force; briefly: only the ops."""
     colon, semicolon = (": ", "; ") if language() == "en" else ("：", "；")
     names = _once(_name(line) for line in lines)
-    formulas = semicolon.join(_once(f for line in lines for f in _formulas(line, language())))
+    formulas = "" if briefly else semicolon.join(_once(f for line in lines for f in _formulas(line, language())))
     words = _once(text(f"unroll.line.{line.kind}") for line in lines if line.kind in SPOKEN)
     ops = [", ".join(names) + (colon + formulas if formulas else "")] if names else []
     return semicolon.join(ops + words)

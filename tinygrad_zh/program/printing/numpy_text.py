@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 from textwrap import dedent
 from types import FunctionType, ModuleType
 from typing import Any
@@ -13,14 +14,16 @@ import numpy as np
 
 from tinygrad_zh._version import __version__
 from tinygrad_zh.core.op import OpMeta
-from tinygrad_zh.i18n import display_width, text
-from tinygrad_zh.program.listing import Leaf, Listing
+from tinygrad_zh.i18n import display_width, text, wrap
+from tinygrad_zh.program.listing import UPDATE, Leaf, Listing
 from tinygrad_zh.program.printing.calling import display_names
 from tinygrad_zh.program.printing.comments import comment
 from tinygrad_zh.program.printing.numbers import READER, number, written
 from tinygrad_zh.program.printing.simplifying import Row, required, simplified
 
-WIDTH, COLUMN = 120, 44
+WIDTH = 120
+COLUMNS = range(32, 57)
+"""Where the comments of a section may begin."""
 GROUPS = {"input": "input", "constant": "input", "parameter": "parameter", "state": "state", "rate": "state",
           "generator": "state"}
 
@@ -31,7 +34,7 @@ def numpy_text(listing: Listing) -> str:
     names = display_names(rows, listing)
     used = {name for row in rows for name in row.reads} | required(listing)
     leaves = [leaf for leaf in listing.leaves if leaf.name in used]
-    body, packed = _leaves(leaves, rows, listing)
+    body, packed = _leaves(leaves, rows)
     body += _rows(rows, names)
     body += _print(listing, names)
     helpers = _helpers(listing, rows)
@@ -48,9 +51,9 @@ def numpy_text(listing: Listing) -> str:
 
 def _title(listing: Listing) -> str:
     kind = "step" if listing.updates else "loss" if listing.gradients else "forward"
-    what = text(f"unroll.what.{kind}", name=f"{listing.function}()" if listing.function else "…")
+    what = text(f"unroll.what.{kind}", name=listing.title)
     origin = text("unroll.origin", version=__version__, numpy=np.__version__, blas=_blas())
-    return f"{text('unroll.title', what=what)}\n\n{origin}\n"
+    return "\n".join([text("unroll.title", what=what), "", *wrap(origin, 100), ""])
 
 
 def _blas() -> str:
@@ -69,30 +72,32 @@ def _heading(section: str) -> str:
     return words + "-" * (WIDTH - 40 - display_width(words))
 
 
-def _leaves(leaves: Sequence[Leaf], rows: Sequence[Row], listing: Listing) -> tuple[list[str], list[str]]:
+def _leaves(leaves: Sequence[Leaf], rows: Sequence[Row]) -> tuple[list[str], list[str]]:
     lines: list[str] = []
     packed: list[str] = []
     for group in ("input", "parameter", "state"):
         members = [leaf for leaf in leaves if GROUPS[leaf.kind] == group]
         if members:
             lines += ["", _heading(group), ""]
+        told = []
         for leaf in members:
-            said, data = _leaf(leaf, rows, listing)
-            lines += said
+            pairs, data = _leaf(leaf, rows)
+            told += pairs
             packed += [data] if data else []
+        lines += _aligned(told)
     return lines, packed
 
 
-def _leaf(leaf: Leaf, rows: Sequence[Row], listing: Listing) -> tuple[list[str], str]:
+def _leaf(leaf: Leaf, rows: Sequence[Row]) -> tuple[list[tuple[str, str]], str]:
+    """Its definition and what is said beside it, and what stands at the end of the file."""
     if leaf.kind == "generator":
-        kind = leaf.value["bit_generator"]
-        return [f"{leaf.name} = np.random.Generator(np.random.{kind}())",
-                *_beside(f"{leaf.name}.bit_generator.state = {_plain(leaf.value)}", text("unroll.generator"))], ""
+        made = f"{leaf.name} = np.random.Generator(np.random.{leaf.value['bit_generator']}())"
+        return [(made, ""), (f"{leaf.name}.bit_generator.state = {_plain(leaf.value)}", text("unroll.generator"))], ""
     if leaf.kind == "rate" and _only_in_updates(leaf.name, rows) and _as_python(leaf.value):
-        return _beside(f"{leaf.name} = {number(leaf.value[()])}", "η"), ""
+        return [(f"{leaf.name} = {number(leaf.value[()])}", "η")], ""
     expression, packed = written(leaf.name, leaf.value, len(leaf.name) + 3)
     said = "  ".join(part for part in (leaf.path, f"{leaf.value.dtype} {leaf.value.shape}") if part)
-    return _beside(f"{leaf.name} = {expression}", said), packed
+    return [(f"{leaf.name} = {expression}", said)], packed
 
 
 def _only_in_updates(name: str, rows: Sequence[Row]) -> bool:
@@ -111,16 +116,24 @@ def _plain(value: Any) -> Any:
     return value.tolist() if isinstance(value, (np.ndarray, np.generic)) else value
 
 
-def _rows(rows: Sequence[Row], names: Mapping[str, str]) -> Iterator[str] | list[str]:
+def _rows(rows: Sequence[Row], names: Mapping[str, str]) -> list[str]:
     lines: list[str] = []
-    section = ""
-    for row in rows:
-        if row.section != section:
-            section = row.section
-            lines += ["", _heading(section), ""]
-        tree = _Called(names).visit(ast.parse(ast.unparse(row.tree))).body[0]
-        lines += _beside(ast.unparse(tree), comment(row.lines))
+    for section, members in groupby(rows, key=lambda row: row.section):
+        lines += ["", _heading(section), "", *_aligned(list(_told(members, names)))]
     return lines
+
+
+def _told(rows: Iterable[Row], names: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The code of each row and what is said of it: an update's formula once, not for every parameter."""
+    said: set[Any] = set()
+    for row in rows:
+        ops = {line.info.get("op") for line in row.lines}
+        yield _code(row, names), comment(row.lines, briefly=row.section == UPDATE and bool(ops) and ops <= said)
+        said |= ops
+
+
+def _code(row: Row, names: Mapping[str, str]) -> str:
+    return ast.unparse(_Called(names).visit(ast.parse(ast.unparse(row.tree))))
 
 
 class _Called(ast.NodeTransformer):
@@ -131,15 +144,20 @@ class _Called(ast.NodeTransformer):
         return ast.Name(self.names.get(node.id, node.id), node.ctx)
 
 
-def _beside(code: str, words: str) -> list[str]:
-    """The comment beside the code, in its column, or above it where there is no room."""
-    if not words:
-        return code.splitlines()
-    first, *rest = code.splitlines()
-    line = first.ljust(COLUMN) + f"  # {words}"
-    if not rest and display_width(line) <= WIDTH:
-        return [line]
-    return [f"# {words}", first, *rest]
+def _aligned(told: Sequence[tuple[str, str]]) -> list[str]:
+    """Code, and comments in one column; a comment for which there is no room stands above its code."""
+    column = max((len(code) for code, words in told if words and len(code) in COLUMNS), default=COLUMNS.start)
+    lines: list[str] = []
+    for code, words in told:
+        first, *rest = code.splitlines()
+        beside = f"{first.ljust(column)}  # {words}"
+        if not words:
+            lines += [first, *rest]
+        elif rest or display_width(beside) > WIDTH:
+            lines += [*(f"# {line}" for line in wrap(words, WIDTH - 2)), first, *rest]
+        else:
+            lines.append(beside)
+    return lines
 
 
 def _print(listing: Listing, names: Mapping[str, str]) -> list[str]:

@@ -132,19 +132,29 @@ def _sliced(index: ast.expr) -> ast.expr:
 def _without_copies(rows: list[Row], listing: Listing) -> list[Row]:
     """x = y: whoever reads x reads y, unless x is what the program is for."""
     stands_for: dict[str, str] = {}
+    handed: dict[tuple[int, int], list[Line]] = {}  # a partial that is the upstream itself is told where it goes
     kept, wanted = [], required(listing)
     for row in rows:
+        row.lines = [before for line in row.lines for before in handed.pop(_goes_to(line), [])] + row.lines
         row.tree.value = _Renamed(stands_for).visit(row.tree.value)
         value = row.tree.value
         if isinstance(value, ast.Name) and isinstance(row.tree.targets[0], ast.Name) \
                 and row.tree.targets[0].id not in wanted:
             copy, original = row.tree.targets[0].id, value.id
             stands_for[copy] = original
+            for line in row.lines:
+                if line.kind == "backward":
+                    handed |= {(id(line.info["forward"]), slot): [line] for slot in line.info["slots"]}
             if _better(listing, copy, original):
                 listing.hints[original] = listing.hints[copy]
         else:
             kept.append(row)
     return kept
+
+
+def _goes_to(line: Line) -> tuple[int, int]:
+    """Forward line and slot of an engine's own step."""
+    return id(line.info.get("forward")), line.info.get("slot", -1)
 
 
 def _better(listing: Listing, copy: str, original: str) -> bool:
