@@ -81,6 +81,8 @@ class Evaluation:
     def assign(self, name: str, value: Any, *, alone: bool) -> None:
         """From now on the name stands for the value, which is also stored under it, for whoever wants it."""
         self.names[name] = value
+        if isinstance(value, tuple) and any(map(functions.is_expression, value)):
+            raise NotLowerable(f"{name} is several arrays")
         if not functions.is_expression(value):
             return
         if alone and is_whole(value) and value.name in self.unnamed:

@@ -121,6 +121,11 @@ def full(value: Any) -> Callable[..., Expression]:
     return lambda run, shape, dtype=np.float64: Number(_shape(shape), np.dtype(dtype), np.dtype(dtype).type(value).item())
 
 
+def identity(run: Evaluation, n: int, dtype: Any = np.float64) -> Expression:
+    i = arange(run, n)
+    return cast(ufunc(np.equal, seen(i, by(lambda a: a[:, None])), i), np.dtype(dtype))
+
+
 def arange(run: Evaluation, *bounds: Any) -> Expression:
     numbers = range(*bounds)
     return Counter((len(numbers),), np.dtype(np.int64), Place(numbers.start, (numbers.step,)))
@@ -163,7 +168,7 @@ def squeeze(run: Evaluation, x: Expression, axis: Any = None) -> Expression:
 
 
 def flip(run: Evaluation, x: Expression, axis: Any = None) -> Expression:
-    return seen(x, by(lambda a: np.flip(a, axis)))
+    return seen(x, by(lambda a: np.flip(a, axis))) if x.ndim else x
 
 
 def split(run: Evaluation, x: Expression, ends: Any, axis: int = 0) -> tuple[Expression, ...]:
@@ -311,8 +316,8 @@ def reduction(kind: str) -> Callable[..., Expression]:
         axes = tuple(range(x.ndim)) if axis is None else normalize_axis_tuple(axis, x.ndim)
         if not axes:
             return cast(x, function.reduce(np.ones(1, x.dtype)).dtype)
-        if kind in ("maximum", "minimum") and (x.dtype.kind == "b" or not x.size):
-            raise NotLowerable(f"{kind} of {x.dtype} {x.shape}")
+        if kind in ("maximum", "minimum") and x.dtype.kind == "b":
+            raise NotLowerable(f"{kind} of booleans")
         return run.reduced(kind, cast(x, function.reduce(np.ones(1, x.dtype)).dtype), axes, bool(keepdims))
 
     return reduce
@@ -388,7 +393,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.sum: reduction("add"), np.prod: reduction("multiply"), np.max: reduction("maximum"),
     np.min: reduction("minimum"), np.mean: mean, np.where: where, np.clip: clip, np.square: square, np.matmul: matmul,
     np.einsum: einsum, np.zeros_like: filled(0), np.ones_like: filled(1), np.zeros: full(0), np.ones: full(1),
-    np.arange: arange, np.broadcast_to: broadcast_to, np.reshape: reshape, np.transpose: transpose,
+    np.arange: arange, np.identity: identity, np.broadcast_to: broadcast_to, np.reshape: reshape, np.transpose: transpose,
     np.swapaxes: swapaxes, np.expand_dims: expand_dims, np.squeeze: squeeze, np.flip: flip, np.split: split,
     np.concatenate: concatenate, np.pad: pad, np.roll: roll, indexing.scatter: scatter,
     indexing.scatter_add: scatter_add}
