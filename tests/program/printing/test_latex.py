@@ -55,7 +55,7 @@ def printed(text: str) -> str:
     ("(z1 - h1).sum()", r"\sum_{i, j} (z_1 - h_1)"),
     ("z1.sum() * c", r"\left( \sum_{i, j} z_1 \right) c"),
     ("z1 / z1.shape[-1] ** 0.5", r"\frac{z_1}{\sqrt{3}}"),
-    ("np.arange(3) == t[..., None]", r"(0, \ldots, 2) = t"),
+    ("np.arange(3) == t[..., None]", r"\left[ (0, \ldots, 2) = t \right]"),
     ("x[t]", "x[t]"),
     ("x[1:2, 0]", "x[1{:}2, 0]"),
     ("gamma1 * m_hat", r"\gamma_1 \odot \hat{m}"),

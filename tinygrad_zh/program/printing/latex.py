@@ -76,7 +76,7 @@ def typeset(expression: ast.expr, symbols: Symbols, value: Value, otherwise: str
     >>> print(typeset(tree, Symbols(["z1"]), evaluation({"z1": np.zeros(3)})))
     \\frac{1}{1 + \\mathrm{e}^{-z_1}}
     """
-    return _Writer(symbols, value, otherwise).formula(expression).text
+    return _Writer(symbols, value, otherwise).arithmetic(expression).text
 
 
 class _Writer:
@@ -205,7 +205,7 @@ class _Writer:
     def has_axes(self, node: ast.expr) -> bool:
         """Whether a value is an array of numbers and not one number; what cannot be said is taken for an array."""
         value = self.value(node)
-        return value is None or np.ndim(value) > 0
+        return value is None or np.size(value) != 1
 
     def is_literal(self, node: ast.expr) -> bool:
         return not any(isinstance(n, ast.Name) and n.id != "np" for n in ast.walk(node))
@@ -355,6 +355,9 @@ class _Writer:
         last = self.value(stop)
         return self.named("arange", [stop]) if not isinstance(last, int) or last < 2 else \
             Formula("(0, 1)" if last == 2 else f"(0, \\ldots, {last - 1})")
+
+    def call_random(self, generator: ast.expr, shape: ast.expr, *_: ast.expr) -> Formula:
+        return Formula(f"\\operatorname{{random}}_{{{_size(self.value(shape))}}}")
 
     def call_identity(self, n: ast.expr, **_: ast.expr) -> Formula:
         return Formula(f"I_{{{self.formula(n).text}}}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 _GREEK = ("alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi "
           "psi omega").split()
@@ -18,11 +18,13 @@ class Symbols:
     """LaTeX for each name of one program: no two names look alike, and gradients are ∂L/∂x.
 
     names: all that the program assigns or reads. root: the one whose gradients they are; `loss` is written L. A name
-    d… is a gradient where the rest is a name too; dz1_2, a second contribution to it, is (∂L/∂z₁)⁽²⁾.
+    d… is a gradient where the rest is a name too; dz1_2, a second contribution to it, is (∂L/∂z₁)⁽²⁾. displayed: what
+    a name is called in print, where that is another one.
     """
 
-    def __init__(self, names: Iterable[str], root: str = "loss") -> None:
+    def __init__(self, names: Iterable[str], root: str = "loss", displayed: Mapping[str, str] | None = None) -> None:
         ordered = list(dict.fromkeys(names))
+        self._displayed = displayed or {}
         self._names = set(ordered)
         self._symbols: dict[str, str] = {}
         self._taken: set[str] = set()
@@ -31,6 +33,9 @@ class Symbols:
             self._symbols[name] = self._free(name)
 
     def __call__(self, name: str) -> str:
+        return self._symbol(self._displayed.get(name, name))
+
+    def _symbol(self, name: str) -> str:
         if name not in self._symbols:
             self._symbols[name] = self._free(name)
         return self._symbols[name]
@@ -53,12 +58,31 @@ class Symbols:
         of = self._differentiated(name)
         if of is not None:
             variable, again = of
-            partial = f"\\frac{{\\partial {self(self._root)}}}{{\\partial {self(variable)}}}"
+            partial = f"\\frac{{\\partial {self._symbol(self._root)}}}{{\\partial {self._symbol(variable)}}}"
             yield f"\\left({partial}\\right)^{{({again})}}" if again else partial
         if name == "loss":
             yield "L"
-        yield from _plain(name)
+        yield from self._plain(name)
         yield f"\\mathtt{{{escaped(name)}}}"
+
+    def _plain(self, name: str) -> Iterator[str]:
+        """Ways to write a name, the most usual first."""
+        head, _, tail = name.rpartition("_")
+        if head and tail in _ACCENTS:
+            yield f"{_ACCENTS[tail]}{{{next(self._plain(head))}}}"
+        first, _, rest = name.partition("_")
+        if (len(first) == 1 or first in _LETTERS) and rest and not rest.isdigit():
+            yield f"{_base(first)}_{{{next(self._plain(rest))}}}"
+        numbered = re.fullmatch(r"(.*?[^\W\d_])_?(\d+)", name)
+        if numbered:
+            below = numbered[2] if len(numbered[2]) == 1 else f"{{{numbered[2]}}}"
+            yield f"{_base(numbered[1])}_{below}"
+        again = re.fullmatch(r"(.+)_(\d+)", name)
+        if again:  # a second z1 is called z1_2
+            yield f"{next(self._plain(again[1]))}^{{({again[2]})}}"
+        if re.fullmatch("[A-Z][a-z]", name):  # Wq
+            yield f"{name[0]}_{name[1]}"
+        yield _base(name)
 
     def _differentiated(self, name: str) -> tuple[str, str] | None:
         """(z1, "2") for dz1_2, the second name for a gradient of z1; None for what is no gradient."""
@@ -68,24 +92,6 @@ class Symbols:
         if name[1:] in self._names:
             return name[1:], ""
         return (found[1], found[2] or "") if found[1] in self._names else None
-
-
-def _plain(name: str) -> Iterator[str]:
-    """Ways to write a name, the most usual first."""
-    head, _, tail = name.rpartition("_")
-    if head and tail in _ACCENTS:
-        yield f"{_ACCENTS[tail]}{{{next(_plain(head))}}}"
-    numbered = re.fullmatch(r"(.*?[^\W\d_])_?(\d+)", name)
-    if numbered:
-        below = numbered[2] if len(numbered[2]) == 1 else f"{{{numbered[2]}}}"
-        yield f"{_base(numbered[1])}_{below}"
-    again = re.fullmatch(r"(.+)_(\d+)", name)
-    if again:  # a second z1 is called z1_2
-        yield f"{next(_plain(again[1]))}^{{({again[2]})}}"
-    first, _, rest = name.partition("_")
-    if rest and (len(first) == 1 or first in _LETTERS):
-        yield f"{_base(first)}_{{\\mathit{{{escaped(rest)}}}}}"
-    yield _base(name)
 
 
 def _base(word: str) -> str:
