@@ -27,12 +27,12 @@ from tinygrad_zh.core import (
 )
 from tinygrad_zh.derivatives import hessian, hvp, jacobian, jvp, vjp
 from tinygrad_zh.kernels import use_kernels
-from tinygrad_zh.program import unroll
+from tinygrad_zh.program import compile, unroll
 from tinygrad_zh.serialization import load, save
 from tinygrad_zh.stepper import record
 
 __all__ = [
-    "Op", "Tape", "Tensor", "__version__", "backward_steps", "check", "data", "default_generator", "device",
+    "Op", "Tape", "Tensor", "__version__", "backward_steps", "check", "compile", "data", "default_generator", "device",
     "functional", "get_default_dtype", "grad", "hessian", "hvp", "is_grad_enabled", "jacobian", "jvp", "load",
     "manual_seed", "nn", "no_grad", "ops", "optim", "program", "record", "save", "set_default_dtype", "stepper",
     "tensor", "text", "train", "unroll", "use_kernels", "vjp",

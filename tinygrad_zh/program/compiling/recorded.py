@@ -9,6 +9,7 @@ Only a second run can tell whether a constant is one; two runs with the same `si
 from __future__ import annotations
 
 import gc
+import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -89,9 +90,13 @@ class Recorded:
         self._tape: StepTape | None = tape
         signature: list[Any] = [self._line(line) for line in self.lines]
         self.assigned = [(t, t.array) for t in tape.assigned.values()]
-        self.gradients = [(a, None if a.grad is None else a.grad.array) for a, g in tape.before if a.grad is not g]
+        order = {id(t.source): i for i, (t, _) in enumerate(self.leaves)}
+        changed = [a for a, g in tape.before if a.grad is not g]  # in the collector's order, which is none
+        changed.sort(key=lambda a: order.get(id(a), len(order)))
+        self.gradients = [(a, None if a.grad is None else a.grad.array) for a in changed]
         for t, _ in self.assigned:  # a leaf, even if it is never read
-            self._name(tape.met[id(t)][1])
+            if self._name(tape.met[id(t)][1])[0] == "x":
+                raise Unsupported("compile.why.assigned_argument")
         signature += [(id(t), self._name(array)) for t, array in self.assigned]
         signature += [(id(a), array is not None and self._name(array)) for a, array in self.gradients]
         signature += [self._name(array) for array in self.outputs]
@@ -251,13 +256,22 @@ class StepTape(Tape):
 def run(call: Callable[[], Any], inputs: Sequence[Any]) -> tuple[Any, StepTape]:
     """What call() returns, and the tape of it. Whatever it raises passes on, and everything is as before."""
     tape = StepTape(inputs)
+    before = _global_states()
     try:
         with recording(tape), noting(tape.note):
             result = call()
     except BaseException:
         tape.undo()
         raise
+    if _global_states() != before:
+        tape.problem = Unsupported("compile.why.random")
     return result, tape
+
+
+def _global_states() -> Any:
+    """Of the generators that belong to nobody: Python's and NumPy's."""
+    state: Any = np.random.get_state(legacy=False)  # noqa: NPY002, it is looked at, not drawn from
+    return random.getstate(), state["state"]["key"].tobytes(), state["state"]["pos"], state["gauss"]
 
 
 def _users_place() -> str:
