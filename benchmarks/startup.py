@@ -69,7 +69,7 @@ def start(way: str, cache: str) -> list[float]:
     try:
         return [moment - began for moment in json.loads(done.stderr.strip().splitlines()[-1])]
     except (IndexError, ValueError):
-        raise RuntimeError(f"train s3 {' '.join(WAYS[way])} reached no step: {done.stderr.strip()[-300:]}") from None
+        raise RuntimeError(f"train s3 by {way} reached no step: {done.stderr.strip()[-300:]}") from None
 
 
 def measure(ways: list[str], rounds: int) -> list[Row]:

@@ -30,7 +30,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
 
 from benchmarks.machine import machine  # noqa: E402
-from benchmarks.peers import EVERYTHING, OURS, Peer, targets  # noqa: E402
+from benchmarks.peers import EVERYTHING, OURS, Peer, scaling, targets  # noqa: E402
 from benchmarks.peers.cases import BATCHES, CASES, TINY, Case  # noqa: E402
 from benchmarks.peers.process import Failed, Process  # noqa: E402
 from tinygrad_zh.bench import Results, Row, write  # noqa: E402
@@ -116,11 +116,15 @@ def run(options: argparse.Namespace) -> int:
         print(f"\n{heading}")
         print("\n".join(verdicts(kind)))
     rows = [row for one in found for row in one.rows]
+    grown = list(tqdm(scaling.measured(options.threads[0], options.quick), disable=not sys.stderr.isatty(),
+                      leave=False)) if options.pictures else []
+    for path in scaling.pictures(grown, facts["processor"], options.pictures) if grown else ():
+        print(path)
     if options.json:
         absent = [{"case": one.case.name, "threads": one.threads, **each._asdict()}
                   for one in found for each in one.absent]
         cases_said = {one.case.name: str(one.case) for one in found}
-        print(f"\n{write(Results(facts, rows, {'cases': cases_said, 'absent': absent}), options.json)}")
+        print(f"\n{write(Results(facts, [*rows, *grown], {'cases': cases_said, 'absent': absent}), options.json)}")
     return 0
 
 
