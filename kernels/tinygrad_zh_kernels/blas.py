@@ -1,8 +1,9 @@
-"""C ← α A B + β C inside code that Numba compiles, by the BLAS that NumPy brings along. 矩阵乘法（BLAS）
+"""C ← α A B + β C inside code that Numba compiles. 矩阵乘法（在编译后的代码中调用）
 
 A product of small matrices takes 4 µs; np.matmul needs a µs more to be called, and np.dot in Numba needs SciPy. So the
-compiled code calls OpenBLAS by its symbol, as C would. A NumPy built with another BLAS (Accelerate, MKL, a
-distribution's) has no such symbol: the loops below take its place, with the same arguments, several times slower.
+compiled code calls a C function by its symbol: our own tiles where B is small, the OpenBLAS that NumPy brings along
+where it is large and for float64. A NumPy built with another BLAS (Accelerate, MKL, a distribution's) has no such
+symbol: then all products are tiles.
 
     gemm(1.0, q, k.T, 0.0, scores)     a transpose is a view; rows may be any distance apart, so may those of C
 """
@@ -18,8 +19,10 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
-from numba import carray, cfunc, njit, types
+from numba import cfunc, njit, types
 from numba.extending import overload
+
+from tinygrad_zh_kernels.tiled import product
 
 _ROW_MAJOR, _AS_IT_IS, _TRANSPOSED = np.int32(101), np.int32(111), np.int32(112)  # cblas.h
 
@@ -40,41 +43,64 @@ def _openblas() -> Any:
     return None
 
 
-def loops(T: Any) -> Any:
-    """cblas_sgemm's or cblas_dgemm's arguments and result, as three loops; the innermost one vectorises."""
+SMALL = 512 << 10
+"""Bytes of B up to which tiles are faster: it stays in the second cache beside a block of A."""
 
-    @cfunc(_signature(T), error_model="numpy", fastmath={"contract"})
-    def gemm(order, a_order, b_order, rows, columns, inner, alpha, a, lda, b, ldb, beta, c, ldc):
-        A = carray(a, ((inner if a_order == _TRANSPOSED else rows), lda))
-        B = carray(b, ((columns if b_order == _TRANSPOSED else inner), ldb))
-        C = carray(c, (rows, ldc))
-        for i in range(rows):
-            for j in range(columns):
-                C[i, j] = beta * C[i, j] if beta != 0 else T(0)  # what C holds, nan too, does not count then
-            for p in range(inner):
-                factor = alpha * (A[p, i] if a_order == _TRANSPOSED else A[i, p])
-                if b_order == _TRANSPOSED:
-                    for j in range(columns):
-                        C[i, j] += factor * B[j, p]
-                else:
-                    for j in range(columns):
-                        C[i, j] += factor * B[p, j]
+NARROW = 8
+"""Columns below which OpenBLAS is faster: it takes them as vectors."""
 
-    return gemm
+FEW = 3_000_000
+"""Multiplications below which OpenBLAS's other threads would not help."""
 
 
-# Both ways go by one name, so that code compiled and cached on disk with one of them runs with the other.
+def _symbol(name: str, address: Any, signature: Any) -> Any:
+    """A C function by a name of ours: code that is cached on disk finds it again, wherever it lies."""
+    llvm.add_symbol(name, address)
+    return types.ExternalFunction(name, signature)
+
+
+def _of_library(name: str) -> Any:
+    return ctypes.cast(getattr(_library, name), ctypes.c_void_p).value
+
+
+@njit(error_model="numpy")
+def tiles(order, a_order, b_order, rows, columns, inner, alpha, a, lda, b, ldb, beta, c, ldc):
+    """cblas_sgemm's or cblas_dgemm's arguments and result, by tiles."""
+    product(a_order == _TRANSPOSED, b_order == _TRANSPOSED, rows, columns, inner, alpha, a, lda, b, ldb, beta, c, ldc)
+
+
 _library = _openblas()
-_kept = []
-_functions = {}
-for _T, _name in ((types.float32, "sgemm"), (types.float64, "dgemm")):
-    if _library is not None:
-        _address = ctypes.cast(getattr(_library, f"scipy_cblas_{_name}64_"), ctypes.c_void_p).value
+if _library is not None:
+    _openblas_threads = _symbol("tinygrad_zh_openblas_threads", _of_library("scipy_openblas_get_num_threads64_"),
+                                types.int32())
+    _openblas_sgemm = _symbol("tinygrad_zh_openblas_sgemm", _of_library("scipy_cblas_sgemm64_"),
+                              _signature(types.float32))
+
+
+@njit(error_model="numpy")
+def either(order, a_order, b_order, rows, columns, inner, alpha, a, lda, b, ldb, beta, c, ldc):
+    """The same in float32, by tiles or by OpenBLAS, whichever is faster."""
+    if columns < NARROW or inner * columns * 4 > SMALL \
+            or (rows * columns * inner > FEW and _openblas_threads() > 1):
+        _openblas_sgemm(order, a_order, b_order, rows, columns, inner, alpha, a, lda, b, ldb, beta, c, ldc)
     else:
-        _kept.append(loops(_T))
-        _address = _kept[-1].address
-    llvm.add_symbol(f"tinygrad_zh_{_name}", _address)
-    _functions[_T] = types.ExternalFunction(f"tinygrad_zh_{_name}", _signature(_T))
+        tiles(order, a_order, b_order, rows, columns, inner, alpha, a, lda, b, ldb, beta, c, ldc)
+
+
+def _c_function(function: Any, T: Any) -> Any:
+    """What C would call. Compiled when this is imported for the first time, then found on disk."""
+    return cfunc(_signature(T), cache=True, error_model="numpy")(function.py_func)
+
+
+# Every way goes by one name, so that code compiled and cached on disk with one of them runs with the others.
+if _library is None:
+    _kept = {T: _c_function(tiles, T) for T in (types.float32, types.float64)}
+    _addresses = {T: function.address for T, function in _kept.items()}
+else:
+    _kept = {types.float32: _c_function(either, types.float32)}
+    _addresses = {types.float32: _kept[types.float32].address, types.float64: _of_library("scipy_cblas_dgemm64_")}
+_functions = {T: _symbol(f"tinygrad_zh_{name}", _addresses[T], _signature(T))
+              for T, name in ((types.float32, "sgemm"), (types.float64, "dgemm"))}
 
 
 def gemm(alpha: Any, a: Any, b: Any, beta: Any, c: Any) -> None:

@@ -1,4 +1,4 @@
-"""gemm in compiled code: OpenBLAS and the loops that stand in for it, on every layout, and the threads put back."""
+"""gemm in compiled code: OpenBLAS and our own tiles, on every layout, and the threads put back."""
 
 from __future__ import annotations
 
@@ -48,25 +48,84 @@ def test_beta_0_does_not_read_what_was_there():
     np.testing.assert_array_equal(c, np.eye(2))
 
 
-@pytest.mark.parametrize("T", [types.float32, types.float64])
-@pytest.mark.parametrize("a_order", ["as it is", "transposed"])
-@pytest.mark.parametrize("b_order", ["as it is", "transposed"])
-def test_the_loops_take_blas_s_arguments_and_give_its_results(T, a_order, b_order):
+@pytest.fixture(scope="module", params=[types.float32, types.float64], ids=str)
+def tiles(request):
+    """Our own product as a C function, whatever this NumPy brings along, and the dtype that it is for."""
+    return blas._c_function(blas.tiles, request.param).ctypes, np.dtype(str(request.param))
+
+
+def by_tiles(function, a, b, alpha, beta, c):
+    """C ← α A B + β C by a function with cblas_sgemm's arguments; A and B are arrays or transposed views."""
+    number = ctypes.c_float if c.dtype == np.float32 else ctypes.c_double
+
+    def matrix_of(x):
+        turned = not x.flags.c_contiguous
+        whole = x.T if turned else x
+        return 112 if turned else 111, whole.ctypes.data_as(ctypes.POINTER(number)), whole.shape[1]
+
+    (a_order, a_at, lda), (b_order, b_at, ldb) = matrix_of(a), matrix_of(b)
+    function(101, a_order, b_order, *c.shape, a.shape[1], number(alpha), a_at, lda, b_at, ldb, number(beta),
+             c.ctypes.data_as(ctypes.POINTER(number)), c.strides[0] // c.itemsize)
+
+
+SHAPES = [(1, 1, 1), (13, 2, 31), (14, 400, 32), (15, 401, 33), (225, 7, 65), (450, 900, 16), (29, 3, 200)]
+
+
+@pytest.mark.parametrize("a_layout", ["whole", "transposed"])
+@pytest.mark.parametrize("b_layout", ["whole", "transposed"])
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_tiles_are_the_product(tiles, a_layout, b_layout, shape):
+    function, dtype = tiles
     rng = np.random.default_rng(0)
-    dtype = np.dtype(str(T))
-    a = np.ascontiguousarray(matrix(rng, 3, 4, "whole", dtype) if a_order == "as it is" else
-                             matrix(rng, 4, 3, "whole", dtype))
-    b = np.ascontiguousarray(matrix(rng, 4, 5, "whole", dtype) if b_order == "as it is" else
-                             matrix(rng, 5, 4, "whole", dtype))
-    c = np.ones((3, 5), dtype)
-    number = ctypes.c_float if dtype == np.float32 else ctypes.c_double
-    place = ctypes.POINTER(number)
-    orders = {"as it is": 111, "transposed": 112}
-    blas.loops(T).ctypes(101, orders[a_order], orders[b_order], 3, 5, 4,
-                         number(0.5), a.ctypes.data_as(place), a.shape[1], b.ctypes.data_as(place), b.shape[1],
-                         number(2), c.ctypes.data_as(place), 5)
-    product = (a if a_order == "as it is" else a.T) @ (b if b_order == "as it is" else b.T)
-    np.testing.assert_allclose(c, 0.5 * product + 2, rtol=1e-5 if dtype == np.float32 else 1e-13)
+    m, k, n = shape
+    a, b = matrix(rng, m, k, a_layout, dtype), matrix(rng, k, n, b_layout, dtype)
+    whole = np.full((m, n + 3), 7, dtype)
+    by_tiles(function, a, b, 0.5, 2, whole[:, :n])
+    exact = 0.5 * (a.astype(np.float64) @ b.astype(np.float64)) + 14
+    np.testing.assert_allclose(whole[:, :n], exact, atol=np.finfo(dtype).eps * k * 4)
+    assert (whole[:, n:] == 7).all()  # nothing was written beside
+
+
+@pytest.mark.parametrize("height", range(1, 32))
+def test_tiles_of_every_height(tiles, height):
+    function, dtype = tiles
+    rng = np.random.default_rng(height)
+    a, b = matrix(rng, height, 5, "whole", dtype), matrix(rng, 5, height + 3, "whole", dtype)
+    whole = np.full((height + 1, height + 3), np.nan, dtype)
+    whole[-1] = 7
+    by_tiles(function, a, b, 1, 0, whole[:-1])
+    np.testing.assert_allclose(whole[:-1], a.astype(np.float64) @ b, atol=np.finfo(dtype).eps * 40)
+    assert (whole[-1] == 7).all()
+
+
+def test_tiles_of_an_empty_sum_are_what_was_there_times_beta(tiles):
+    function, dtype = tiles
+    c = np.full((3, 4), 7, dtype)
+    a, b = np.empty((3, 0), dtype), np.empty((0, 4), dtype)
+    by_tiles(function, a, b, 1, 2, c)
+    np.testing.assert_array_equal(c, 14)
+    c[:] = np.nan
+    by_tiles(function, a, b, 1, 0, c)
+    np.testing.assert_array_equal(c, 0)
+
+
+def test_tiles_let_nan_through_only_where_it_belongs(tiles):
+    function, dtype = tiles
+    a, b = np.ones((20, 40), dtype), np.ones((40, 50), dtype)
+    a[17, 3], b[39, 49] = np.nan, np.inf
+    c = np.empty((20, 50), dtype)
+    by_tiles(function, a, b, 1, 0, c)
+    np.testing.assert_array_equal(c, a @ b)
+
+
+@pytest.mark.parametrize("shape", [(64, 784, 128), (100, 784, 4), (300, 500, 400)], ids=str)
+def test_small_or_large_the_product_is_right(shape):
+    rng = np.random.default_rng(0)
+    m, k, n = shape
+    a, b = matrix(rng, m, k, "whole", np.float32), matrix(rng, k, n, "whole", np.float32)
+    c = np.empty((m, n), np.float32)
+    multiply(1.0, a, b, 0.0, c)
+    np.testing.assert_allclose(c, a.astype(np.float64) @ b, atol=1e-5 * k**0.5)
 
 
 needs_openblas = pytest.mark.skipif(blas._library is None, reason="this NumPy brings no OpenBLAS of its own")
