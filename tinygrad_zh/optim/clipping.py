@@ -7,32 +7,31 @@ from collections.abc import Iterable
 import numpy as np
 
 from tinygrad_zh import functional as F
-from tinygrad_zh.core import Tensor, no_grad
+from tinygrad_zh.core import Tensor, no_grad, tensor
 from tinygrad_zh.ops import update as rules
 from tinygrad_zh.optim.optimizer import listed
 from tinygrad_zh.optim.settings import positive
 
 
-def clip_grad_norm(parameters: Iterable[Tensor], limit: float) -> float | Tensor:
-    """g ← g · c / max(‖g‖, c), ‖g‖ over all parameters together; returns ‖g‖. 中文：按范数裁剪梯度。
+def clip_grad_norm(parameters: Iterable[Tensor], limit: float) -> Tensor:
+    """g ← g · c / max(‖g‖, c), ‖g‖ over all parameters together; returns ‖g‖ in float64. 中文：按范数裁剪梯度。
 
     Pascanu, Mikolov, Bengio 2013. Raises ValueError for a c that is not positive and finite, or for a norm that is not
-    finite; then nothing has changed. On a GPU ‖g‖ stays there, as a tensor of one number, and is not looked at, for
-    that would wait for the GPU in every step: a norm that is not finite makes gradients that are not.
+    finite; then nothing has changed. On a GPU ‖g‖ is not looked at, for that would wait for the GPU in every step: a
+    norm that is not finite makes gradients that are not.
     """
     limit = positive("clip_grad_norm: the limit", limit)
     with_grad = [p for p in listed(parameters) if p.grad is not None]
     if not with_grad:
-        return 0.0
+        return tensor(np.float64(0))
     with no_grad():
         norm = _norm([F.norm(F.astype(p.grad, np.float64)) for p in with_grad])
-    size = norm.item() if norm.device == "cpu" else norm
-    if isinstance(size, float) and not np.isfinite(size):
-        raise ValueError(f"clip_grad_norm: the norm of the gradients is {size}; "
-                         "look for the first loss that is not finite")
+        if norm.device == "cpu" and not norm < np.inf:  # a question with one answer: steps that ask it can be compiled
+            raise ValueError(f"clip_grad_norm: the norm of the gradients is {norm.item()}; "
+                             "look for the first loss that is not finite")
     for p in with_grad:
         p.grad = rules.ClipNorm(p.grad, norm, limit=limit)
-    return size
+    return norm
 
 
 def _norm(parts: list[Tensor]) -> Tensor:
