@@ -36,12 +36,17 @@ def named(metrics: Metrics) -> dict[str, Metric]:
 
 
 def amount(value: Any) -> float:
-    """The loss as a number. Raises TypeError for what is no tensor, ValueError for more than one number."""
+    """The loss as a number. Raises as `single`."""
+    return float(single(value).item())
+
+
+def single(value: Any) -> Tensor:
+    """The loss. Raises TypeError for what is no tensor, ValueError for more than one number."""
     if not isinstance(value, Tensor):
         raise TypeError(f"loss(ŷ, y) gives a tensor, not {value!r:.80}; compute it with tz.functional or operators")
     if value.size != 1:
         raise ValueError(f"loss(ŷ, y) gives one number, not a tensor of shape {value.shape}; take its mean")
-    return float(value.item())
+    return value
 
 
 class Figures:

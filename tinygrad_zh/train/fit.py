@@ -19,6 +19,7 @@ from tinygrad_zh.train.arguments import Augment, check
 from tinygrad_zh.train.arrays import Array, checked, home, pair
 from tinygrad_zh.train.callbacks import Callback
 from tinygrad_zh.train.checkpoint import load_run
+from tinygrad_zh.train.choosing import Compile, first_step
 from tinygrad_zh.train.evaluate import evaluate
 from tinygrad_zh.train.figures import Figures, Metric, Metrics, named
 from tinygrad_zh.train.interrupt import Interruption
@@ -30,10 +31,11 @@ from tinygrad_zh.train.step import Step, taken
 class History(dict[str, list[float]]):
     """One number an epoch for every figure: "loss", "accuracy", "validation_loss", … 中文：训练历史。
 
-    stopped: why training ended before its last epoch, or None.
+    stopped: why training ended before its last epoch, or None. compiled: how its steps were taken, and why so.
     """
 
     stopped: str | None = None
+    compiled: str = ""
 
 
 class Run:
@@ -51,6 +53,7 @@ class Run:
         self.data = data
         self.loss = loss
         self.value = math.nan
+        self.step = Step(model, loss, optimizer)
         self.generator = default_generator() if generator is None else generator
         self.history = History()
         self.epoch = 0
@@ -68,16 +71,20 @@ class Run:
         return {name: generator for name, generator in named if first[id(generator)] == name}
 
     def tensors(self) -> list[Tensor]:
-        """What a step changes: parameters, running statistics, and what the optimizer keeps."""
-        kept = [t for state in self.optimizer.state for t in state.values()]
-        return [t for _, t in self.model.named_tensors() if t.is_leaf] + self.optimizer.parameters + kept
+        """What a step changes: running statistics; then parameters and what the optimizer keeps, unless it sees to
+        these itself."""
+        updated = {id(p) for p in self.optimizer.parameters}
+        others = [t for _, t in self.model.named_tensors() if t.is_leaf and id(t) not in updated]
+        if self.step.whole:
+            return others
+        return others + self.optimizer.parameters + [t for state in self.optimizer.state for t in state.values()]
 
 
 def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimizer: Optimizer,
         epochs: int = 1, batch_size: int = 32, validation: Any = None, metrics: Metrics = (),
         callbacks: Sequence[Callback] = (), generator: np.random.Generator | None = None,
         augment: Augment | None = None, resume: str | PathLike[str] | None = None,
-        progress: str = "auto") -> History:
+        progress: str = "auto", compile: Compile = "auto") -> History:
     """W ← update(W, ∂L/∂W), batch after batch, epoch after epoch; returns the history. 中文：训练。
 
     train, validation: pairs (x, y) of arrays; batches go where the model is. loss(ŷ, y) → scalar tensor, a mean over
@@ -88,6 +95,10 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
     of the validation; it draws from the same generator, as in lambda x, generator: tz.data.shifted(x, 1, generator).
     resume: a file that the Checkpoint callback wrote; the run then goes on as if it had never stopped, to the
     byte. progress: "auto" shows a bar on a terminal and one line an epoch, "lines" no bar, "none" nothing.
+    compile: True replays compiled steps (tz.compile), which is faster and equal to rounding; "formulas" replays the
+    formulas, equal to the bit; False runs model and loss every time. "auto" chooses by the work that an epoch is:
+    compiled where a few epochs pay for it, and only what is known to do nothing but compute, the layers, losses and
+    optimizers of this package. history.compiled says what was chosen.
 
     A step is taken whole or not at all, whatever is raised in it. Ctrl-C ends training after the step in hand,
     and history.stopped says so; a second Ctrl-C raises. Before anything is trained: TypeError for arguments of
@@ -111,6 +122,7 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
     run = Run(model, optimizer, callbacks, generator, data, loss)
     batches = Minibatches(np.arange(len(data[0])), batch_size=batch_size, generator=run.generator)
     report = Progress(epochs, len(batches), progress)
+    run.step = first_step(run, compile, len(batches), epochs)
     if resume is not None:
         load_run(run, resume)
     for callback in run.callbacks:
@@ -147,15 +159,17 @@ def _epoch(run: Run, batches: Minibatches, augment: Augment | None, metrics: dic
            interruption: Interruption) -> dict[str, float] | None:
     """One pass over the data. The epoch's figures, or None if it was interrupted."""
     run.model.train()
-    tensors, step = run.tensors(), Step(run.model, run.loss, run.optimizer)
+    tensors = run.tensors()
     figures, place = Figures(metrics), home(run.model)
     for number, (rows,) in enumerate(batches, 1):
         if interruption.asked:
             return None
         x, y = (array[rows] for array in run.data)
         x = x if augment is None else _augmented(x, augment, run)
-        prediction = taken(step, run, (leaf(move(x, place)), move(y, place)), tensors,
+        prediction = taken(run, (leaf(move(x, place)), move(y, place)), tensors,
                            f"in epoch {run.epoch + 1}, batch {number}", rows)
+        if (step := run.step.next()) is not run.step:
+            run.step, tensors = step, run.tensors()
         figures.add(prediction, y, run.value)
         report.advance(figures.so_far() if report.due() else None)
     return figures.all()

@@ -10,8 +10,9 @@ import numpy as np
 
 from tinygrad_zh.core import Tensor
 from tinygrad_zh.device import move
+from tinygrad_zh.program.compiling import compile
 from tinygrad_zh.train.arrays import Array
-from tinygrad_zh.train.figures import amount
+from tinygrad_zh.train.figures import amount, single
 from tinygrad_zh.train.whole import whole
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 class Step:
     """The parts of a step, as one writes them."""
+
+    whole = False  # whether each part is taken whole or not at all by itself
 
     def __init__(self, model: Module, loss: Callable[[Any, Any], Tensor], optimizer: Optimizer) -> None:
         self.model, self.loss, self.optimizer = model, loss, optimizer
@@ -39,10 +42,41 @@ class Step:
     def update(self) -> None:
         self.optimizer.step()
 
+    def next(self) -> Step:
+        """What takes the step after this one."""
+        return self
 
-def taken(step: Step, run: Run, batch: tuple[Tensor, Any], tensors: Sequence[Tensor], where: str, rows: Array,
-          ) -> Tensor:
+
+class Compiled(Step):
+    """The same in two programs that are replayed. The gradients come with the loss; the targets are tensors.
+
+    A weight or gradient that somebody holds while a program runs is left to him, and the program moves to other memory.
+    So nobody here does.
+    """
+
+    whole = True
+
+    def __init__(self, model: Module, loss: Callable[[Any, Any], Tensor], optimizer: Optimizer, kernels: str) -> None:
+        super().__init__(model, loss, optimizer)
+
+        def gradients(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+            prediction = model(x)
+            value = single(loss(prediction, y))
+            optimizer.zero_grad()
+            value.backward()
+            return prediction, value
+
+        gradients.__module__ = getattr(loss, "__module__", __name__)  # whose variables a program is made for
+        self.forward = compile(gradients, kernels=kernels)  # type: ignore[method-assign]
+        self.update = compile(optimizer.step, kernels=kernels)  # type: ignore[method-assign]
+
+    def backward(self, value: Tensor) -> None:
+        pass
+
+
+def taken(run: Run, batch: tuple[Tensor, Any], tensors: Sequence[Tensor], where: str, rows: Array) -> Tensor:
     """The prediction for a batch, after a step on it that is taken whole or not at all."""
+    step = run.step
     with whole(tensors):
         prediction, value = step.forward(*batch)
         run.value = amount(value)
