@@ -1,4 +1,4 @@
-"""eˣ, tanh x, σ(x) and max for loops that Numba compiles for the CPU. 可向量化的初等函数
+"""eˣ, ln x, tanh x, σ(x) and max for loops that Numba compiles for the CPU. 可向量化的初等函数
 
 LLVM turns a loop into vector instructions only when it sees what each step does: a call of the C library's expf, or
 Python's max in a reduction, keeps the whole loop scalar, 8 to 20 times slower. These are polynomials, without a
@@ -170,6 +170,127 @@ def _exp(x):
     if x == float64:
         return lambda x: _exp64(x)
     return None
+
+
+# ---- ln x = n ln 2 + ln(1 + f), ½√2 ≤ 1 + f ≤ √2, and ln(1 + f) from s = f / (2 + f) (fdlibm's e_log.c and e_logf.c).
+# x is first made a normal number. n is read off the bits and made a float by the way that _exp takes backwards.
+
+
+@intrinsic
+def _exponent(typing: Any, x: Any) -> Any:
+    """The exponent of a positive normal number as it is stored, a float: its bits become the last ones of 2²³ (2⁵²)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        kind = context.get_value_type(signature.return_type)
+        integer, mantissa, unit = _layout(x)
+        bits = builder.lshr(builder.bitcast(arguments[0], integer), ir.Constant(integer, mantissa))
+        shifted = builder.bitcast(builder.or_(bits, ir.Constant(integer, unit)), kind)
+        return builder.fsub(shifted, ir.Constant(kind, 2.0**mantissa))
+
+    return x(x), generate
+
+
+@intrinsic
+def _significand(typing: Any, x: Any) -> Any:
+    """A positive normal number with the exponent of 1: from 1 to 2."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        integer, mantissa, unit = _layout(x)
+        bits = builder.and_(builder.bitcast(arguments[0], integer), ir.Constant(integer, (1 << mantissa) - 1))
+        one = 127 << 23 if mantissa == 23 else 1023 << 52
+        return builder.bitcast(builder.or_(bits, ir.Constant(integer, one)), context.get_value_type(x))
+
+    return x(x), generate
+
+
+def _layout(x: Any) -> tuple[Any, int, int]:
+    """The integer of a float's size, the bits of its mantissa, and the bits of 2 to that power."""
+    return (ir.IntType(32), 23, 150 << 23) if x == types.float32 else (ir.IntType(64), 52, 1075 << 52)
+
+
+_L32 = tuple(np.float32(c) for c in (0.24279078841, 0.28498786688, 0.40000972152, 0.66666662693))
+_L64 = (1.479819860511658591e-01, 1.531383769920937332e-01, 1.818357216161805012e-01, 2.222219843214978396e-01,
+        2.857142874366239149e-01, 3.999999999940941908e-01, 6.666666666666735130e-01)
+
+
+def _log_of(T: Any, bias: int, smallest: float, scale: int, high: float, low: float, series: Any) -> Any:
+    """ln for one type. smallest: its smallest normal number; 2^scale makes normal numbers of those below."""
+    zero, half, one, two, inf, root = T(0), T(0.5), T(1), T(2), T(np.inf), T(math.sqrt(2))
+    least, up, nan = T(smallest), T(2.0**scale), T(np.nan)
+    direct, scaled, high, low = T(bias), T(bias + scale), T(high), T(low)
+
+    @njit(fastmath=SAFE, error_model="numpy", forceinline=True)
+    def log(x):
+        tiny = x < least
+        y = select(tiny, x * up, x)
+        n = _exponent(y) - select(tiny, scaled, direct)
+        m = _significand(y)
+        above = m > root
+        n = select(above, n + one, n)
+        f = select(above, m * half, m) - one
+        s = f / (two + f)
+        z = s * s
+        r = series(z) * z
+        h = half * f * f
+        y = n * high - ((h - (s * (h + r) + n * low)) - f)
+        y = select(x == zero, -inf, y)
+        y = select(x < zero, nan, y)
+        return select(x < inf, y, x)  # of ∞ and nan they are themselves
+
+    return log
+
+
+@njit(fastmath=SAFE, error_model="numpy", forceinline=True)
+def _series32(z):
+    return ((_L32[0] * z + _L32[1]) * z + _L32[2]) * z + _L32[3]
+
+
+@njit(fastmath=SAFE, error_model="numpy", forceinline=True)
+def _series64(z):
+    p = _L64[0] * z + _L64[1]
+    p = p * z + _L64[2]
+    p = p * z + _L64[3]
+    p = p * z + _L64[4]
+    p = p * z + _L64[5]
+    return p * z + _L64[6]
+
+
+_log32 = _log_of(np.float32, 127, 2.0**-126, 25, 6.9313812256e-01, 9.0580006145e-06, _series32)
+_log64 = _log_of(np.float64, 1023, 2.0**-1022, 54, 6.93147180369123816490e-01, 1.90821492927058770002e-10, _series64)
+
+
+def log(x: Any) -> Any:
+    """ln x within a unit in the last place; −∞ at 0, nan below. 中文：自然对数。"""
+    raise NotImplementedError("log is for code that Numba compiles; use np.log")
+
+
+@overload(log, jit_options={"fastmath": SAFE, "error_model": "numpy", "forceinline": True})
+def _log(x):
+    if x == float32:
+        return lambda x: _log32(x)
+    if x == float64:
+        return lambda x: _log64(x)
+    return None
+
+
+def log1p(x: Any) -> Any:
+    """ln(1 + x) within a few units in the last place, where x is small too. 中文：ln(1 + x)。"""
+    raise NotImplementedError("log1p is for code that Numba compiles; use np.log1p")
+
+
+@overload(log1p, jit_options={"fastmath": SAFE, "error_model": "numpy", "forceinline": True})
+def _log1p(x):
+    if x not in (float32, float64):
+        return None
+    one, inf = (np.float32(1), np.float32(np.inf)) if x == float32 else (1.0, np.inf)
+
+    def body(x):
+        u = one + x
+        y = log(u)
+        lost = (x - (u - one)) / u  # what rounding 1 + x took away, to first order (Kahan)
+        return select((u > 0) & (u < inf), y + lost, y)
+
+    return body
 
 
 # ---- tanh x. float32: an odd rational function on |x| ≤ 7.9, beyond which the result is ±1 (Eigen's, minimax).

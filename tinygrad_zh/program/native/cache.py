@@ -29,7 +29,7 @@ from tinygrad_zh_kernels import blas, vector_math
 _HEADER = '''"""Written by tinygrad_zh: the loops of a compiled program."""
 
 import math
-from math import inf, log, log1p, nan
+from math import inf, nan
 
 import numpy as np
 from numba import boolean, float32, float64, int8, int16, int32, int64, njit, uint8, uint16, uint32
@@ -37,7 +37,8 @@ from numba import boolean, float32, float64, int8, int16, int32, int64, njit, ui
 from tinygrad_zh.program.native.instructions import (
     CAREFUL, add, arrays_do_not_overlap, counted, larger, load, matrix, multiply, sign, smaller, store)
 from tinygrad_zh_kernels.blas import gemm
-from tinygrad_zh_kernels.vector_math import exp, kernel, maximum, minimum, select, tanh, use_widest_vectors
+from tinygrad_zh_kernels.vector_math import (
+    exp, kernel, log, log1p, maximum, minimum, select, tanh, use_widest_vectors)
 
 loops = kernel(cache=False, fastmath=CAREFUL)
 '''

@@ -211,7 +211,30 @@ def grouped(steps: Sequence[Step]) -> list[Nest | Multiplication]:
         candidates = [g for g in groups[first:] if isinstance(g, Nest) and reads & (g.names | written(g))]
         if not any(nest.join(step) for nest in candidates):
             groups.append(begun(step))
+    while merged(groups):
+        pass
     return groups
+
+
+def merged(groups: list[Nest | Multiplication]) -> bool:
+    """Make one nest of two that have an array in common, if there are two such, one of which may wait for, or come
+    before, all that is between them."""
+    for j, later in enumerate(groups):
+        for i, earlier in enumerate(groups[:j]):
+            if not (isinstance(earlier, Nest) and isinstance(later, Nest) and earlier.names & later.names):
+                continue
+            between = groups[i + 1 : j]
+            up = not any(written(g) & (reads_of(later) | written(later)) for g in between)
+            down = not any((reads_of(g) | written(g)) & written(earlier) for g in between)
+            both = Nest(earlier.total, earlier.cuts, earlier.width, earlier.members)
+            if (up or down) and all(both.join(m.step) for m in later.members):
+                groups[i : j + 1] = [both, *between] if up else [*between, both]
+                return True
+    return False
+
+
+def reads_of(group: Nest | Multiplication) -> set[str]:
+    return group.names - written(group) if isinstance(group, Nest) else {group.a.name, group.b.name}
 
 
 def written(group: Nest | Multiplication) -> set[str]:
