@@ -386,6 +386,8 @@ class _Results:
             return Hint("value", identifier(repeated[0]), own=True)
         outputs = [op.outputs[0]] if op.many else op.outputs
         name = name_of_op(op.__name__) if len(op.outputs) == 1 else outputs[k]
+        if op.__module__ == loss.__name__:  # one a sample, before their mean
+            name = "losses"
         return Hint("value", identifier(f"{name}{k + 1}" if op.many else name))
 
 

@@ -15,7 +15,7 @@ SPOKEN = ("sum_to", "cast", "accumulate", "gradient", "seed", "assign")
 
 
 def comment(lines: Sequence[Line], briefly: bool = False) -> str:
-    """The ops and formulas of the lines that a statement is made of, in the language in force; briefly: only the ops."""
+    """The ops and formulas of the lines that a statement is made of, in the language in force; briefly: the ops."""
     colon, semicolon = (": ", "; ") if language() == "en" else ("：", "；")
     names = _once(_name(line) for line in lines)
     formulas = "" if briefly else semicolon.join(_once(f for line in lines for f in _formulas(line, language())))

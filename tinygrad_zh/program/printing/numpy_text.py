@@ -133,7 +133,24 @@ def _told(rows: Iterable[Row], names: Mapping[str, str]) -> Iterator[tuple[str, 
 
 
 def _code(row: Row, names: Mapping[str, str]) -> str:
-    return ast.unparse(_Called(names).visit(ast.parse(ast.unparse(row.tree))))
+    tree = _Called(names).visit(ast.parse(ast.unparse(row.tree))).body[0]
+    code = ast.unparse(tree)
+    return code if len(code) <= WIDTH else _broken(tree, code)
+
+
+def _broken(tree: ast.Assign, code: str) -> str:
+    """A long statement on several lines: before an operator, or after a call's commas."""
+    head = ast.unparse(tree.targets[0]) + " = "
+    value, whole = tree.value, code[len(head):]
+    if isinstance(value, ast.BinOp):
+        left = ast.unparse(value.left)
+        left = left if whole.startswith(left) else f"({left})"
+        return f"{head}({left}\n{' ' * len(head)} {whole[len(left) + 1:]})"
+    if isinstance(value, ast.Call):
+        opening = ast.unparse(value.func) + "("
+        parts = [ast.unparse(a) for a in value.args] + [f"{k.arg}={ast.unparse(k.value)}" for k in value.keywords]
+        return head + opening + (",\n" + " " * len(head + opening)).join(parts) + ")"
+    return code
 
 
 class _Called(ast.NodeTransformer):
