@@ -28,13 +28,15 @@ from tinygrad_zh.core.tape import Line, Tape
 from tinygrad_zh.core.tensor import Accumulator
 from tinygrad_zh.device import move, on_cuda
 from tinygrad_zh.nn import Module
-from tinygrad_zh.ops import activation, loss, update
+from tinygrad_zh.ops import activation, loss, shape, update
 from tinygrad_zh.program.inlining import inlined
 from tinygrad_zh.program.naming import name_of_op, result_names
 from tinygrad_zh.program.recording import Recording, scalar_of
 
 FORWARD, LOSS, BACKWARD, UPDATE = "forward", "loss", "backward", "update"
 GREEK = {"η": "lr", "α": "alpha", "β": "beta", "γ": "gamma", "λ": "lam", "μ": "mu", "σ": "sigma"}
+CONSTANTS = {"b": "mask", "i": "index", "u": "index", "f": "constant"}
+"""Names for arrays that have none, by the kind of their dtype."""
 RESERVED = frozenset({"np", "_", *keyword.kwlist, *keyword.softkwlist, *dir(builtins)})
 
 
@@ -90,6 +92,7 @@ class Listing:
     gradients: dict[str, str] = field(default_factory=dict)
     updates: dict[str, str] = field(default_factory=dict)
     outputs: list[str] = field(default_factory=list)
+    reserved: frozenset[str] = frozenset()  # names of the user's, which nothing else takes
 
     def leaf(self, name: str) -> Leaf | None:
         return next((leaf for leaf in self.leaves if leaf.name == name), None)
@@ -112,9 +115,12 @@ class _Lister:
         self.generators: dict[int, tuple[str, np.random.Generator]] = {}
         self.sections = _sections(self.tape)
         self.modules = Parameters(recording)
+        self.constants: dict[Any, str] = {}  # what is in an array of no tensor -> its name
         self.inputs = {id(getattr(x, "array", x)): name for name, x in recording.arguments.items()}
         self.entered = _entered(self.tape)
         self.results = _Results(self)
+        self.listing.reserved = frozenset(map(identifier, (*self.inputs.values(), *self.tape.names.values(),
+                                                           *self.results.times)))
         self._write()
 
     def _write(self) -> None:
@@ -145,7 +151,7 @@ class _Lister:
         """A name that is free; without a hint it is local to a formula."""
         base = identifier(base)
         name, number = base, 1
-        while name in self.used:
+        while name in self.used or (name in self.listing.reserved and not (hint and hint.own)):
             number += 1
             name = f"{base}_{number}"
         self.used.add(name)
@@ -179,14 +185,21 @@ class _Lister:
     def leaf(self, array: Any, base: str) -> str:
         """A name for an array from outside."""
         tensor = self.tape.leaves.get(id(array))
+        values = move(array, "cpu") if on_cuda(array) else np.asarray(array)
+        content = (values.dtype, values.shape, values.strides, values.tobytes()) if tensor is None else None
+        if content in self.constants:
+            self.names[id(array)] = self.constants[content]
+            return self.constants[content]
         kind, wanted, path = self.modules.described(tensor)
         wanted = self.inputs.get(id(array)) or wanted or self.tape.names.get(id(array)) \
-            or self.entered.get(id(array)) or base
+            or self.entered.get(id(array)) or (base if len(base) > 1 else CONSTANTS[values.dtype.kind])
         kind = "input" if id(array) in self.inputs else kind
         name = self.fresh(wanted, Hint("value", identifier(wanted), own=True))
         self.names[id(array)] = name
-        self.listing.values[name] = move(array, "cpu") if on_cuda(array) else array
-        self.listing.leaves.append(Leaf(name, self.listing.values[name], kind, path))
+        self.listing.values[name] = values
+        self.listing.leaves.append(Leaf(name, values, kind, path))
+        if content is not None:
+            self.constants[content] = name
         if tensor is not None and tensor.source is not None:
             self.modules.leaves[id(tensor.source)] = name
         return name
@@ -348,6 +361,7 @@ class _Results:
         root = seeds[0].info["tensor"] if seeds else scalar_of(lister.recording.result)
         self.root = id(root.array) if root is not None else 0
         self.parts: dict[str, str] = {}  # z1 -> "1"
+        self.roots: dict[str, str] = {}  # z1_reshape -> z1
 
     def of(self, line: Line) -> list[Hint]:
         op = line.info["op"]
@@ -364,35 +378,53 @@ class _Results:
         else:
             hints = [self._hint(line, k) for k in range(outputs)]
         self._remember(line, hints[0].base)
-        return hints + [Hint("local", name) for name in op.aux]
+        number = self.lister.modules.numbers.get(id(self.last.get(id(line))), "")
+        return hints + [Hint("local", name + number) for name in op.aux]
 
     def _remember(self, line: Line, base: str) -> None:
-        number = self.lister.modules.affine.get(id(self.last.get(id(line))))
-        if number is not None:
+        number = self.lister.modules.numbers.get(id(self.last.get(id(line))))
+        if number is not None and line.info["op"].__name__ in AFFINE:
             self.parts[base] = number
 
     def _hint(self, line: Line, k: int) -> Hint:
         op = line.info["op"]
-        number = self.lister.modules.affine.get(id(self.last.get(id(line))))
-        if number is not None:
-            return Hint("value", "z" + number, own=True)
+        number = self.lister.modules.numbers.get(id(self.last.get(id(line))))
+        if number is not None:  # what a layer with parameters gives
+            named = "z" if op.__name__ in AFFINE else name_of_op(op.__name__)
+            return Hint("value", named + number, own=named == "z")
         first = self.lister.names.get(id(line.arguments[0])) if line.arguments else None
-        if first is not None and op.__module__ == activation.__name__:
-            base = self.lister.base_of(first)
-            if base in self.parts:
-                return Hint("value", "a" + self.parts[base], own=True)
+        base = self.lister.base_of(first) if first is not None else ""
+        if op.__module__ == activation.__name__ and base in self.parts:
+            return Hint("value", "a" + self.parts[base], own=True)
         repeated = self.bound.get(id(line), ())
         if len(repeated) == 1:
             return Hint("value", identifier(repeated[0]), own=True)
-        outputs = [op.outputs[0]] if op.many else op.outputs
-        name = name_of_op(op.__name__) if len(op.outputs) == 1 else outputs[k]
+        return Hint("value", identifier(self._by_op(line, k, base)))
+
+    def _by_op(self, line: Line, k: int, base: str) -> str:
+        """What a value is called that has no name but the op's."""
+        op = line.info["op"]
+        name = name_of_op(op.__name__)
         if op.__module__ == loss.__name__:  # one a sample, before their mean
-            name = "losses"
-        return Hint("value", identifier(f"{name}{k + 1}" if op.many else name))
+            return "losses"
+        if op.__module__ == shape.__name__ and base:  # z2 in another shape: z2_reshape
+            root = self.roots.get(base, base)
+            name = f"{root}_{name}"
+            self.roots[name] = root
+        elif name == "sum":
+            name = "total"
+        elif op.__name__ == "Add" and all(isinstance(s, tuple) for s in line.info["sources"]):
+            name = "h"  # two paths meet
+        if op.many:
+            return f"{name}{k + 1}"
+        return name if len(op.outputs) == 1 else op.outputs[k]
+
+
+AFFINE = frozenset({"MatMul", "Add", "Conv2d"})
 
 
 def _last_lines(lines: Sequence[Line]) -> dict[int, Module]:
-    """{the id of a line: the layer with an affine map whose value it gives}"""
+    """{the id of a line: the layer whose value it gives}"""
     found: dict[int, Module] = {}
     last: dict[tuple[int, ...], Line] = {}
     for line in lines:
@@ -419,7 +451,7 @@ class Parameters:
 
     def __init__(self, recording: Recording) -> None:
         self.known: dict[int, tuple[str, str, str]] = {}  # the id of a tensor -> kind, name, path
-        self.affine: dict[int, str] = {}  # the id of a layer -> its number
+        self.numbers: dict[int, str] = {}  # the id of a layer with parameters -> its number
         self.leaves: dict[int, str] = {}  # the id of an accumulator -> the leaf's name
         roots = {id(line.info["module"]): line.info["module"] for line in recording.tape.of("enter")
                  if line.info["depth"] == 0}
@@ -436,8 +468,7 @@ class Parameters:
             count[kind] += 1
             number = str(count[kind]) if total[kind] > 1 else ""
             path = modules[key][0]
-            if any(t.ndim > 1 and t.requires_grad for _, t in own[key]) and kind in ("W", "weight", "w"):
-                self.affine[key] = number
+            self.numbers[key] = number
             for attribute, t in own[key]:
                 place = _place(f"{path}.{attribute}" if path else attribute)
                 what = "parameter" if t.requires_grad else "state"

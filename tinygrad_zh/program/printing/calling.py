@@ -17,33 +17,47 @@ from tinygrad_zh.program.printing.simplifying import Row, required
 def display_names(rows: Sequence[Row], listing: Listing) -> dict[str, str]:
     """{the name in the listing: the name in print}. Two values share one only where the first is not needed any more,
     and is what the second is: an earlier state of the same leaf or gradient, or local to a formula as well."""
-    last: dict[str, float] = {name: i for i, row in enumerate(rows) for name in row.reads}
-    last |= dict.fromkeys(required(listing), inf)
-    names = {leaf.name: leaf.name for leaf in listing.leaves}
-    holders = dict(names)
-    for i, row in enumerate(rows):
-        for target in row.targets:
-            base, owner = _wish(target, names, listing)
-            number = 1
-            while True:
-                wish = base if number == 1 else f"{base}_{number}"
-                holder = holders.get(wish)
-                if wish not in listing.helpers and (holder is None or (
-                        last.get(holder, -1) <= i and holder not in row.targets
-                        and owner and _wish(holder, names, listing)[1] == owner)):
-                    break
-                number += 1
-            names[target], holders[wish] = wish, target
-    return names
+    return _Caller(rows, listing).names
 
 
-def _wish(name: str, names: dict[str, str], listing: Listing) -> tuple[str, object]:
-    """What a value would like to be called, and what it is a state of."""
-    hint = listing.hints[name]
-    if hint.kind == "gradient":
-        return "d" + names.get(hint.of, listing.hints[hint.of].base or hint.of), ("gradient", hint.of)
-    if hint.kind == "update":
-        return names.get(hint.of, hint.base), ("leaf", hint.of)
-    if hint.kind == "local":
-        return hint.base, "local"
-    return hint.base, ("leaf", name) if listing.leaf(name) else None
+class _Caller:
+    def __init__(self, rows: Sequence[Row], listing: Listing) -> None:
+        self.listing = listing
+        self.last: dict[str, float] = {name: i for i, row in enumerate(rows) for name in row.reads}
+        self.last |= dict.fromkeys(required(listing), inf)
+        self.names = {leaf.name: leaf.name for leaf in listing.leaves}
+        self.holders = dict(self.names)
+        for i, row in enumerate(rows):
+            for target in row.targets:
+                self._call(target, i, row.targets)
+
+    def _call(self, target: str, now: int, together: Sequence[str]) -> None:
+        hint = self.listing.hints[target]
+        if hint.kind == "gradient" and hint.of not in self.names:  # of a value that was folded: it keeps its name free
+            self._call(hint.of, now, together)
+            self.last[hint.of] = inf
+        base, owner = self._wish(target)
+        number, wish = 1, base
+        while not self._free(wish, owner, now, together) or (wish in self.listing.reserved and not hint.own
+                                                             and hint.kind in ("value", "local")):
+            number += 1
+            wish = f"{base}_{number}"
+        self.names[target], self.holders[wish] = wish, target
+
+    def _free(self, wish: str, owner: object, now: int, together: Sequence[str]) -> bool:
+        holder = self.holders.get(wish)
+        if wish in self.listing.helpers:
+            return False
+        return holder is None or (self.last.get(holder, -1) <= now and holder not in together
+                                  and owner is not None and self._wish(holder)[1] == owner)
+
+    def _wish(self, name: str) -> tuple[str, object]:
+        """What a value would like to be called, and what it is a state of."""
+        hint = self.listing.hints[name]
+        if hint.kind == "gradient":
+            return "d" + self.names[hint.of], ("gradient", hint.of)
+        if hint.kind == "update":
+            return self.names[hint.of], ("leaf", hint.of)
+        if hint.kind == "local":
+            return hint.base, "local"
+        return hint.base, ("leaf", name) if self.listing.leaf(name) else None

@@ -7,6 +7,7 @@ there is to read, and stays one file.
 from __future__ import annotations
 
 import base64
+import re
 import zlib
 from typing import Any, NamedTuple
 
@@ -65,6 +66,10 @@ def _contiguous(name: str, array: Array, indent: int) -> Written:
     if filled:
         return Written(filled)
     if array.size <= LITERAL:
+        ones = len(array.shape) - len(_without_last_ones(array.shape))
+        if ones and array.ndim > 1 and array.size > 2:  # a column takes a line for each number
+            flat = _literal(array.reshape(_without_last_ones(array.shape)), indent)
+            return Written(f"{flat}.reshape{array.shape}")
         return Written(_literal(array, indent))
     shape = f"({', '.join(map(str, array.shape))}{',' if array.ndim == 1 else ''})"
     return Written(f'stored("{name}", {dtype_name(array)}, {shape})', _packed(name, array.tobytes()))
@@ -83,12 +88,18 @@ def _filled(array: Array) -> str:
     return f"np.full({shape}, {number(first)}, dtype={dtype_name(array)})"
 
 
+def _without_last_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
+    while shape[-1:] == (1,):
+        shape = shape[:-1]
+    return shape
+
+
 def _literal(array: Array, indent: int) -> str:
     opening, ending = "np.array(", f", dtype={dtype_name(array)})"
     numbers: dict[str, Any] = {"all": number}
     body = np.array2string(array, separator=", ", threshold=array.size + 1, formatter=numbers,
                            max_line_width=116 - len(ending), prefix=" " * (indent + len(opening)))
-    return opening + body + ending
+    return opening + re.sub(r"\n+", "\n", body) + ending
 
 
 def _strided(name: str, array: Array) -> Written:

@@ -77,6 +77,7 @@ def _leaves(leaves: Sequence[Leaf], rows: Sequence[Row]) -> tuple[list[str], lis
     packed: list[str] = []
     for group in ("input", "parameter", "state"):
         members = [leaf for leaf in leaves if GROUPS[leaf.kind] == group]
+        members.sort(key=lambda leaf: leaf.kind != "rate")
         if members:
             lines += ["", _heading(group), ""]
         told = []

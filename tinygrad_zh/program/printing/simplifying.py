@@ -13,7 +13,7 @@ import ast
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -50,8 +50,9 @@ def simplified(listing: Listing) -> list[Row]:
         row.tree.value = _Plain(listing).visit(row.tree.value)
     rows = _needed(_without_copies(rows, listing), listing)
     rows = _folded(rows, listing)
+    raised = _raised(rows)
     for row in rows:
-        _keep_zero_dimensional(row, rows, listing)
+        _keep_zero_dimensional(row, raised, listing)
         ast.fix_missing_locations(row.tree)
     return rows
 
@@ -185,38 +186,48 @@ def _needed(rows: list[Row], listing: Listing) -> list[Row]:
 
 
 def _folded(rows: list[Row], listing: Listing) -> list[Row]:
-    """A value that the next statement alone uses, once, is written there, unless it has a name of the user's."""
+    """A value that one statement alone uses, once, is written there: a value without a name of the user's by the next
+    statement, a gradient that is not yet complete by the one that goes on with it."""
     uses = Counter(name for row in rows for name in row.reads)
     done: list[Row] = []
     for row in rows:
-        before = done[-1] if done else None
-        if before is not None and before.section == row.section and _foldable(before, row, uses, listing):
-            done.pop()
-            row.tree.value = _Put(before.targets[0], before.tree.value).visit(row.tree.value)
-            row.lines = before.lines + row.lines
+        for before in reversed(done[-NEAR:]):
+            target = before.tree.targets[0]
+            if isinstance(target, ast.Name) and uses[target.id] == 1 and target.id in row.reads \
+                    and before.section == row.section and (before is done[-1] or _goes_on(target.id, row, listing)) \
+                    and _foldable(before, row, listing):
+                done = [other for other in done if other is not before]
+                row.tree.value = _Put(target.id, before.tree.value).visit(row.tree.value)
+                row.lines = before.lines + row.lines
         done.append(row)
     return done
 
 
-def _foldable(before: Row, row: Row, uses: Counter[str], listing: Listing) -> bool:
-    target = before.tree.targets[0]
-    if not isinstance(target, ast.Name) or uses[target.id] != 1 or target.id not in row.reads \
-            or target.id in required(listing):
+NEAR = 4
+"""How many statements back the beginning of a gradient may be."""
+
+
+def _goes_on(gradient: str, row: Row, listing: Listing) -> bool:
+    """Whether a statement sums, casts or adds to this gradient."""
+    hint, to = listing.hints[gradient], listing.hints.get(row.targets[0])
+    return hint.kind == "gradient" and to is not None and to.kind == "gradient" and to.of == hint.of
+
+
+def _foldable(before: Row, row: Row, listing: Listing) -> bool:
+    target = row.reads[row.reads.index(before.targets[0])]
+    hint, value = listing.hints[target], listing.values.get(target)
+    if target in required(listing) or value is None or _inside_a_loop(row.tree.value, target):
         return False
-    hint, value = listing.hints[target.id], listing.values.get(target.id)
     if hint.kind == "gradient":
-        to = listing.hints.get(row.targets[0])
-        named = listing.hints[hint.of].own and not (to is not None and to.kind == "gradient" and to.of == hint.of)
+        named = listing.hints[hint.of].own and not _goes_on(target, row, listing)
     else:
         named = hint.kind != "value" or hint.own
-    if named or _inside_a_loop(row.tree.value, target.id) or value is None:
-        return False
-    if value.ndim == 0 and any(isinstance(n, ast.Pow) for n in ast.walk(row.tree.value)):
+    if named or (value.ndim == 0 and any(isinstance(n, ast.Pow) for n in ast.walk(row.tree.value))):
         return False
     after = listing.values.get(row.targets[0])
     if value.nbytes >= ELISION and after is not None and value.shape == after.shape and value.strides != after.strides:
         return False
-    return len(ast.unparse(row.tree)) + len(ast.unparse(before.tree.value)) - len(target.id) <= WIDTH
+    return len(ast.unparse(row.tree)) + len(ast.unparse(before.tree.value)) - len(target) <= WIDTH
 
 
 def _inside_a_loop(tree: ast.expr, name: str) -> bool:
@@ -235,15 +246,19 @@ class _Put(ast.NodeTransformer):
 # ---- arrays of no dimension
 
 
-def _keep_zero_dimensional(row: Row, rows: list[Row], listing: Listing) -> None:
+def _keep_zero_dimensional(row: Row, raised: set[str], listing: Listing) -> None:
     """The engine's values are arrays; NumPy's operators give a scalar where there is no axis, and its power rounds
     differently. Where a power follows, it is made an array again."""
     target = row.tree.targets[0]
-    value = listing.values.get(target.id) if isinstance(target, ast.Name) else None
-    if value is None or value.ndim or isinstance(row.tree.value, ast.Name):
+    if not isinstance(target, ast.Name) or target.id not in raised or isinstance(row.tree.value, ast.Name):
         return
-    name = cast(ast.Name, target).id
-    powers = [n for other in rows for n in ast.walk(other.tree.value)
-              if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Pow)]
-    if any(isinstance(side, ast.Name) and side.id == name for n in powers for side in (n.left, n.right)):
+    value = listing.values.get(target.id)
+    if value is not None and not value.ndim:
         row.tree.value = ast.Call(ast.parse("np.asarray", mode="eval").body, [row.tree.value], [])
+
+
+def _raised(rows: Iterable[Row]) -> set[str]:
+    """The names that stand in a power, as its base or exponent."""
+    powers = [n for row in rows for n in ast.walk(row.tree.value)
+              if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Pow)]
+    return {side.id for n in powers for side in (n.left, n.right) if isinstance(side, ast.Name)}
