@@ -12,6 +12,7 @@ Every name that stands for something fixed is a global of this text: `settle` se
 from __future__ import annotations
 
 import linecache
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -125,17 +126,16 @@ class Driver:
             body += item.lines(shared)
             definitions |= item.definitions(shared)
         copies = self.places.copies if last else []
-        body += [f"{home}_home[...] = {name}" for home, name in copies]
+        body += [f"copy({self._flat(home)}, {self._flat(name)})" for home, name in copies]
         named = part.reads | {n for item in part.items for n in item.writes}
-        named |= {name for _, name in copies} | {name for name, *_ in checks}
+        named |= {name for name, *_ in checks}
         arrays = [f"{name} = {place}" for name in sorted(named) if (place := self._place(name)) is not None]
         arrays += self._temporaries(part)
-        arrays += [f"{home}_home = {self._at_home(home)}" for home, _ in copies]
         tests = [f"if not within({name}, {low!r}, {high!r}): return 1" for name, low, high in checks]
         parameters = ["table", *sorted(name for name in named if self._place(name) is None)]
         self.names[f"f{i}"] = module("part", parameters, [*arrays, *tests, *body, "return 0"], {
             "np": "import numpy as np",
-            "memory": "from tinygrad_zh.program.native.memory import at, within", **definitions})
+            "memory": "from tinygrad_zh.program.native.memory import at, copy, within", **definitions})
         call = f"f{i}({', '.join(parameters)})"
         yield f"if {call}: raise Changed" if checks else call
 
@@ -162,6 +162,14 @@ class Driver:
 
     def _at_home(self, home: str, name: str | None = None) -> str:
         return self._array(self.places.entry(home), 0, self.places.held_in(home) if name is None else name)
+
+    def _flat(self, name: str) -> str:
+        """A home, or an array of the program, as one row."""
+        home = self.places.stored.get(name, name)
+        shape, dtype = self.places.kind(self.places.held_in(home) if home in self.places.homes else name)
+        entry, offset = (0, self.places.offsets[name]) if home not in self.places.homes else \
+            (self.places.entry(home), 0)
+        return self._at(entry, offset, (math.prod(shape),), dtype)
 
     def _array(self, entry: int, offset: int, name: str) -> str:
         return self._at(entry, offset, *self.places.kind(name))
@@ -213,7 +221,8 @@ class Driver:
             rest = "".join(f", {self._argument(a)}" for a in step.line.arguments[1:])
             rest += "".join(f", {key}={self._argument(a)}" for key, a in step.line.keywords.items())
             return f"{self._constant(step.run)}({self._value(step.reads[0])}{rest})"
-        return name
+        home = self.places.stored.get(name)
+        return name if home in self.places.kept else home or name
 
     # ---- what is left of it
 

@@ -143,3 +143,10 @@ def within(x, least, most):
     for element in x.flat:
         inside &= least <= element <= most
     return inside
+
+
+@njit(error_model="numpy")
+def copy(to, x):
+    """to ← x, both one-dimensional. Numba needs seconds for `to[...] = x`, which could be of any shapes."""
+    for i in range(to.size):
+        to[i] = x[i]

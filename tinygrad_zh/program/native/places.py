@@ -19,10 +19,10 @@ from tinygrad_zh.program.native.steps import effects
 
 
 class Places:
-    """leaves: the leaves that compiled code reads or writes, by name. owned: those of them that it updates. gradients:
-    of each name that becomes a gradient, the positions among recorded.gradients. homes: the names with an address of
-    their own in the table, from entry 1 on. stored: of a name, whose home it is written into. offsets: in the arena.
-    shared: a name that is written over another one. copies: (home, name) in the end. python: names that Python sets."""
+    """homes: what has an address of its own in the table, from entry 1 on: `owned` leaves, which compiled code updates,
+    `borrowed` ones, which it reads, `fixed` constants, and `kept`, for gradients, with the names that become them.
+    gradient_home: of the positions in recorded.gradients. stored: the home that a name is written into. offsets: of all
+    others, in the arena. shared: a name that is written over another one. copies: (home, name), at the end."""
 
     def __init__(self, parts: Parts) -> None:
         self.parts, self.steps = parts, parts.steps
@@ -49,7 +49,7 @@ class Places:
         self.borrowed = [leaf for leaf in self.leaves if leaf in read and leaf not in self.owned]
         self.fixed = [n for n in self._constants() if n in read]
         self.homes = [*(leaf for leaf in self.leaves if leaf in self.owned), *self.borrowed, *self.fixed,
-                      *(home_of(i) for i in self.kept)]
+                      *self.kept]
         self.offsets, self.bytes = placed(self._pieces())
         self._note_shared()
 
@@ -59,7 +59,7 @@ class Places:
 
     def held_in(self, home: str) -> str:
         """A name whose shape and dtype a home has."""
-        return self.gradients[int(home[1:])] if home in map(home_of, self.kept) else home  # type: ignore[return-value]
+        return self.kept.get(home, home)
 
     def kind(self, name: str) -> tuple[tuple[int, ...], Any]:
         """Shape and dtype of an array that has a place."""
@@ -101,19 +101,17 @@ class Places:
 
     def _keep_gradients(self) -> None:
         """A gradient has a home of its own, the same for two leaves that share one."""
-        self.kept: list[int] = []  # positions among recorded.gradients whose home compiled code writes
-        homes: dict[str, int] = {}
+        self.gradient_home: dict[int, str] = {}
         for i, name in enumerate(self.gradients):
-            if name is None or name not in self.written or self.before:
-                continue
-            if name not in homes:
-                homes[name] = i
-                self.kept.append(i)
-                if self._in_the_end(name):
-                    self.stored[name] = home_of(i)
-                else:
-                    self.copies.append((home_of(i), name))
-        self.gradient_home = {i: homes[name] for i, name in enumerate(self.gradients) if name in homes}
+            if name in self.written and not self.before:
+                self.gradient_home[i] = home_of(name)
+        kept = sorted({self.gradients[i] for i in self.gradient_home}, key=self.written.__getitem__)
+        self.kept = {home_of(name): name for name in kept}
+        for name in kept:
+            if self._in_the_end(name):
+                self.stored[name] = home_of(name)
+            else:
+                self.copies.append((home_of(name), name))
 
     def _update_leaves(self) -> None:
         for leaf, name in self.assigned.items():
@@ -177,9 +175,9 @@ class Places:
                     self.shared.setdefault(w, r)
 
 
-def home_of(i: int) -> str:
-    """The name of the home of recorded.gradients[i]."""
-    return f"d{i}"
+def home_of(name: str) -> str:
+    """The name of the home of a gradient."""
+    return f"{name}_given"
 
 
 def piece(part: Compiled, name: str) -> str:

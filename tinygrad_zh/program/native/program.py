@@ -27,7 +27,7 @@ from tinygrad_zh.program.native import can_lower
 from tinygrad_zh.program.native.driver import Driver
 from tinygrad_zh.program.native.memory import Home, aligned
 from tinygrad_zh.program.native.parts import Called, Compiled, Parts
-from tinygrad_zh.program.native.places import Places, home_of
+from tinygrad_zh.program.native.places import Places
 from tinygrad_zh.program.native.steps import Steps
 from tinygrad_zh.program.native.trial import check
 
@@ -119,8 +119,8 @@ class Program:
                 if leaf in places.borrowed:
                     self.table[places.entry(leaf)] = names[leaf].ctypes.data
             names[f"a{i}"] = t.array
-        for first in places.kept:
-            self._settle_gradient(first, [i for i, j in places.gradient_home.items() if j == first])
+        for home in places.kept:
+            self._settle_gradient(home, [i for i, name in places.gradient_home.items() if name == home])
         names["pending"] = [(a, self._given[i]) for i, a in self._accumulators.items() if a.grad is not self._given[i]]
         names["seen"] = (*(array for home in self.homes.values() for array in (home.seen, home.memory)),
                          *self._given.values())
@@ -130,17 +130,16 @@ class Program:
         """How often all that nobody else may hold is referred to, once gradients are given."""
         self.names["count"] = sum(map(getrefcount, self.names["seen"])) + len(self.names["pending"])
 
-    def _settle_gradient(self, first: int, sharing: list[int]) -> None:
+    def _settle_gradient(self, name: str, sharing: list[int]) -> None:
         """A home for a gradient that these accumulators share, and the tensors that they will have."""
-        name = home_of(first)
         for i in sharing:
             self.names[f"g{i}"] = self.names[f"h{i}"] = None
         mine = [i for i in sharing if i in self._given and self._given[i].array is self.homes[name].seen]
         if len(mine) < len(sharing) or any(map(self._is_held, mine)) or self.homes[name].held(len(mine)):
-            value = self.places.values[self.places.held_in(name)]
-            home = self._moved_in(name, value.shape, value.dtype)
+            home = self._moved_in(name, *self.places.kind(self.places.held_in(name)))
             self._given |= {i: Tensor(home.seen) for i in sharing}
-        self.names[name] = self.homes[name].lent
+        if self.places.stored.get(self.places.kept[name]) == name:
+            self.names[self.places.kept[name]] = self.homes[name].lent
         for i in sharing:
             self.names[f"g{i}"], self.names[f"h{i}"] = self._given[i], self._given[i].array
 
