@@ -21,10 +21,10 @@ import llvmlite.binding as llvm
 import numba
 import numpy as np
 
+import tinygrad_zh_kernels
 from tinygrad_zh import disk
 from tinygrad_zh._version import __version__
 from tinygrad_zh.program.native import instructions
-from tinygrad_zh_kernels import blas, vector_math
 
 _HEADER = '''"""Written by tinygrad_zh: the loops of a compiled program."""
 
@@ -40,7 +40,7 @@ from tinygrad_zh_kernels.blas import gemm
 from tinygrad_zh_kernels.vector_math import (
     exp, kernel, log, log1p, maximum, minimum, select, tanh, use_widest_vectors)
 
-loops = kernel(cache=False, fastmath=CAREFUL)
+loops = kernel(cache=False, fastmath=CAREFUL, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 '''
 
 _modules: dict[str, ModuleType] = {}
@@ -65,8 +65,8 @@ def module(name: str, parameters: Sequence[str], lines: Sequence[str],
 @cache
 def _versions() -> str:
     """All that the machine code depends on besides the text."""
-    imported = [Path(str(m.__file__)).read_bytes() for m in (instructions, vector_math, blas)]
-    sources = hashlib.sha256(b"".join(imported)).hexdigest()
+    imported = [Path(str(instructions.__file__)), *sorted(Path(str(tinygrad_zh_kernels.__file__)).parent.glob("*.py"))]
+    sources = hashlib.sha256(b"".join(file.read_bytes() for file in imported)).hexdigest()
     return (f"{__version__} {sources} numba {numba.__version__} numpy {np.__version__} python {sys.version} "
             f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}")
 
