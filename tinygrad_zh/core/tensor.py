@@ -256,7 +256,9 @@ class Tensor:
         if array.dtype != self.dtype:
             if not np.can_cast(array.dtype, self.dtype, "same_kind"):
                 raise TypeError(f"assign: {array.dtype} values do not fit a tensor of {self.dtype}")
-            array = array.astype(self.dtype)
+            # of a tensor it is computed, so that a tape has the line
+            array = (new.detach() if isinstance(new, Tensor) else array).astype(self.dtype)
+            array = array.array if isinstance(array, Tensor) else array
         return devices.freeze(devices.move(array, self.device))
 
     def to(self, device: str) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -13,21 +14,22 @@ from tinygrad_zh.program.compiling.structure import Leaf
 class Pending:
     """What has to be known of a run when the next one comes; the arrays in between are not."""
 
-    def __init__(self, recorded: Recorded, structure: Any, key: Any) -> None:
-        self.key = key
+    def __init__(self, recorded: Recorded, structure: Any, kind: Any) -> None:
+        branches = tuple([r.array.tobytes() for r in recorded.reads if r.array.dtype == np.bool_])
+        self.key = kind, recorded.signature, branches
         self.structure = structure
         self.signature = recorded.signature
         self.constants = recorded.constants
         self.reads = [(r.array.tobytes(), r.where) for r in recorded.reads]
-        self.places = [place(line) for line in recorded.lines]
+        self.places = list(accumulate(map(place, recorded.lines), lambda last, now: last if now == "?" else now))
 
     def compare(self, before: Pending) -> None:
         """Raises Unsupported, with the place of the first difference, unless the run before did the same."""
         for i, (now, then) in enumerate(zip(self.signature, before.signature, strict=False)):
             if now != then:
-                raise Unsupported("compile.why.branch", where=self.places[min(i, len(self.places) - 1)])
+                raise Unsupported("compile.why.branch", where=self._place(i))
         if len(self.signature) != len(before.signature):
-            raise Unsupported("compile.why.branch", where=self.places[-1])
+            raise Unsupported("compile.why.branch", where=self._place(-1))
         for constant, old in zip(self.constants, before.constants, strict=True):
             if not _equal(constant.value, old.value):
                 raise Unsupported("compile.why.constant", where=constant.where, what=_told(constant.value))
@@ -36,6 +38,11 @@ class Pending:
                 raise Unsupported("compile.why.read", where=where)
         if not _same_structure(self.structure, before.structure):
             raise Unsupported("compile.why.output_changes")
+
+
+    def _place(self, i: int) -> str:
+        """The place of a line, or of the last one: after the lines the signature goes on with effects."""
+        return (self.places[i : i + 1] or self.places[-1:] or ["?"])[0]
 
 
 def _equal(a: Any, b: Any) -> bool:

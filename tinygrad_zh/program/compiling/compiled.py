@@ -21,14 +21,14 @@ from typing import Any, overload
 import numpy as np
 
 from tinygrad_zh.core.mode import MODE, Mode
-from tinygrad_zh.core.tensor import Tensor
+from tinygrad_zh.core.tensor import Tensor, tensor
 from tinygrad_zh.device import device_of, freeze, is_frozen, on_cuda
 from tinygrad_zh.kernels import FORMULAS
 from tinygrad_zh.program.compiling.building import Made, build
 from tinygrad_zh.program.compiling.comparing import Pending
 from tinygrad_zh.program.compiling.entry import MISS, Entry, entry
 from tinygrad_zh.program.compiling.explaining import explained
-from tinygrad_zh.program.compiling.guards import Place, gradients, places
+from tinygrad_zh.program.compiling.guards import Place, places
 from tinygrad_zh.program.compiling.recorded import Recorded, StepTape, Unsupported, run
 from tinygrad_zh.program.compiling.structure import mapped, opened
 from tinygrad_zh.program.cuda_graph import CudaGraph, cuda_graph
@@ -128,7 +128,7 @@ class Compiled:
         self.kernels = kernels
         self.runs = 0  # of Python
         self.recordings = 0
-        self.reasons: list[tuple[Any, Unsupported]] = []  # (kind of call, why it was not compiled, or anew)
+        self.reasons: dict[Any, Unsupported] = {}  # of each kind of call, why it was not compiled, or anew
         self.variants: list[Variant] = []  # the one used last is the first
         self._dropped = 0  # replays of programs that are gone
         self._pending: dict[Any, Pending] = {}
@@ -219,10 +219,10 @@ class Compiled:
         return result
 
     def _plain(self, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        arguments, _ = _arguments((*inputs, *keywords.values()))
+        """On somebody else's tape, which has to know the tensors as they are."""
         self.runs += 1
-        return mapped(Tensor.detach, self.step(*arguments[: len(inputs)], **dict(
-            zip(keywords, arguments[len(inputs):], strict=True))))
+        given = {name: _as_tensor(x) for name, x in keywords.items()}
+        return mapped(Tensor.detach, self.step(*map(_as_tensor, inputs), **given))
 
     def _worth_recording(self, kind: Any) -> bool:
         """Whether there is hope: neither calls of this kind nor all together have been recorded in vain too often."""
@@ -263,7 +263,7 @@ class Compiled:
         recorded = Recorded(tape, arrays)
         if tape.tangled:
             return
-        now = Pending(recorded, structure, (kind, recorded.signature))
+        now = Pending(recorded, structure, kind)
         before = self._pending.pop(now.key, None) or next(
             (p for p in self._pending.values() if p.key[0] == kind and p.key != now.key), None)
         self._pending[now.key] = now
@@ -273,15 +273,24 @@ class Compiled:
             return
         now.compare(before)
         made = build(recorded, self.kernels)
-        found = [*places(self.step, [*recorded.modules, *[x for x in arguments if not isinstance(x, np.ndarray)]]),
-                 *gradients(recorded)]
-        enter = entry(made.program, recorded, arguments, names, structure, mode, found)
+        objects = [*recorded.modules, *[x for x in arguments if not isinstance(x, np.ndarray)]]
+        found = places(self.step, objects, recorded)
+        enter = entry(made.program, recorded, arguments, names, structure, mode, found,
+                      partial(_ended, self.reasons, kind))
         del self._pending[now.key]
         self._first(Variant(enter, kind, made, found, arguments, recorded))
 
     def _why(self, kind: Any, why: Unsupported) -> None:
         """Remember a reason, the last one for each kind of call."""
-        self.reasons = [*[(k, w) for k, w in self.reasons if k != kind][-VARIANTS:], (kind, why)]
+        self.reasons.pop(kind, None)
+        self.reasons[kind] = why
+        for old in list(self.reasons)[:-VARIANTS]:
+            del self.reasons[old]
+
+
+def _ended(reasons: dict[Any, Unsupported], kind: Any, error: Exception) -> None:
+    """A replay ended with an error. What keeps the reasons keeps no program alive."""
+    reasons[kind] = Unsupported("compile.why.replay", error=f"{type(error).__name__}: {error}")
 
 
 @contextmanager
@@ -316,6 +325,10 @@ def _arguments(inputs: Iterable[Any]) -> tuple[list[Any], list[Any]]:
         arguments.append(x)
         arrays.append(x)
     return arguments, arrays
+
+
+def _as_tensor(x: Any) -> Any:
+    return tensor(x) if isinstance(x, np.ndarray) else x
 
 
 def _kind(x: Any) -> Any:

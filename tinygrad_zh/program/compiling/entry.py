@@ -23,7 +23,7 @@ from tinygrad_zh.core.mode import MODE, Mode
 from tinygrad_zh.core.random import default_generator
 from tinygrad_zh.core.tensor import Tensor
 from tinygrad_zh.program.compiling.guards import Place, same
-from tinygrad_zh.program.compiling.recorded import Recorded
+from tinygrad_zh.program.compiling.recorded import Changed, Recorded
 from tinygrad_zh.program.compiling.replay import defined
 from tinygrad_zh.program.compiling.structure import written
 
@@ -34,17 +34,20 @@ Entry = Callable[[tuple[Any, ...], tuple[str, ...]], Any]
 
 
 def entry(program: Callable[[list[Any]], list[Any]], recorded: Recorded, arguments: Sequence[Any],
-          names: tuple[str, ...], structure: Any, mode: Mode, places: Sequence[Place]) -> Entry:
+          names: tuple[str, ...], structure: Any, mode: Mode, places: Sequence[Place],
+          note: Callable[[Exception], None]) -> Entry:
     """enter(inputs, names) → what the step returns, or MISS.
 
     arguments: those of the recording, as arrays where they are tensors; names: of the last ones, given as keywords.
+    note: is told of an error that ended a replay. The step itself then runs, and raises what there is to raise.
     """
     namespace: dict[str, Any] = {"Tensor": Tensor, "ndarray": np.ndarray, "MODE": MODE, "MISS": MISS, "same": same,
-                                 "program": program, "default_generator": default_generator}
+                                 "program": program, "default_generator": default_generator, "Changed": Changed,
+                                 "note": note}
     serial = itertools.count()
 
     def bound(x: Any) -> str:
-        if x is None or type(x) in (bool, str):
+        if x is None or type(x) is bool:
             return repr(x)
         name = f"k{next(serial)}"
         namespace[name] = x
@@ -88,7 +91,7 @@ def _look(places: Sequence[Place], bound: Callable[[Any], str]) -> list[str]:
     for place in places:
         holder = holders.setdefault(id(place.holder), "") or bound(place.holder)
         holders[id(place.holder)] = holder
-        now, then = f"{holder}{place.path}", bound(place.value)
+        now, then = f"({holder}{place.path})", bound(place.value)
         equal = f" and not same({now}, {then})" if type(place.value) in (int, float, str) else ""
         lines.append(f"    if {now} is not {then}{equal}: return MISS")
     return ["try:", *lines, "except (AttributeError, LookupError, ValueError):", "    return MISS"]
@@ -104,6 +107,7 @@ def _run(call: str, recorded: Recorded, bound: Callable[[Any], str]) -> list[str
     return [
         *[f"generator{i} = {source}" for i, source in enumerate(sources)], *states,
         "try:", f"    {call}",
-        "except Exception:", *rewind, "    return MISS",
+        "except Changed:", *rewind, "    return MISS",
+        "except Exception as error:", *rewind, "    note(error)", "    return MISS",
         *(["except BaseException:", *rewind, "    raise"] if rewind else []),
     ]

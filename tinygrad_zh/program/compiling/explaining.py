@@ -22,7 +22,7 @@ def explained(compiled: Compiled) -> str:
     if not compiled.variants:
         lines.append(text("compile.explain.none"))
     if compiled.reasons:
-        lines += ["", text("compile.explain.why"), *dict.fromkeys(f"  {sentence(why)}" for _, why in compiled.reasons)]
+        lines += ["", text("compile.explain.why"), *dict.fromkeys(f"  {sentence(why)}" for why in compiled.reasons.values())]
     return "\n".join(lines)
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinygrad_zh.core.tensor import Tensor
+from tinygrad_zh.core.tensor import Accumulator, Tensor
 from tinygrad_zh.nn import Module
 from tinygrad_zh.optim import Optimizer
 from tinygrad_zh.program.compiling.recorded import Recorded
@@ -47,21 +47,21 @@ def same(now: Any, then: Any) -> bool:
     return now is then or (type(now) is type(then) and isinstance(then, _PLAIN) and now == then)
 
 
-def places(step: Callable[..., Any], modules: Iterable[Any] = ()) -> list[Place]:
-    """Everything that the step finds through its variables, and the modules that ran."""
+def places(step: Callable[..., Any], modules: Iterable[Any] = (), recorded: Recorded | None = None) -> list[Place]:
+    """Everything that the step finds through its variables, and in the modules that ran; with a recording also that
+    leaves keep their accumulators, and where there was no gradient, for it may have been taken away again."""
     walk = _Walk(getattr(_function(step), "__module__", None))
     found = [*walk.of_callable(step)]
     for module in modules:
         found += walk.inside(module, type(module).__name__)
-    return found
-
-
-def gradients(recorded: Recorded) -> Iterator[Place]:
-    """That leaves keep their accumulators, and which of these hold no gradient."""
-    for t, _ in recorded.leaves:
-        yield Place(t, ".source", t.source, "requires_grad")
-    for accumulator in recorded.none:
-        yield Place(accumulator, ".grad", None, ".grad")
+    if recorded is None:
+        return found
+    found += [Place(t, ".source", t.source, "requires_grad") for t, _ in recorded.leaves]
+    met = [t for t, _ in recorded.leaves] + [p.value for p in found if isinstance(p.value, Tensor)] + walk.parameters
+    accumulators = {id(t.source): t.source for t in met} | {id(a): a for a, _ in recorded.gradients}
+    gradients = [a for a in accumulators.values() if isinstance(a, Accumulator)]
+    found += [Place(a, ".grad", None, ".grad") for a in gradients if id(a) in recorded.none]
+    return found + [Place(a, ".grad is None", False, ".grad") for a, _ in recorded.before]
 
 
 def _function(step: Any) -> Any:
@@ -80,6 +80,7 @@ class _Walk:
     def __init__(self, module: str | None) -> None:
         self.module = module
         self.seen: set[int] = set()
+        self.parameters: list[Tensor] = []  # of optimizers
 
     def of_callable(self, step: Any) -> Iterator[Place]:
         """The variables of a function, those of its class if it is a method, and its arguments if it is partial."""
@@ -137,6 +138,7 @@ class _Walk:
             yield Place(value, ".training", value.training, f"{name}.training")
             yield from self._attributes(value, name)
         elif isinstance(value, Optimizer):
+            self.parameters += value.parameters
             yield from (place for place in self._attributes(value, name) if isinstance(place.value, _PLAIN))
         elif hasattr(value, "__dict__") and type(value).__module__ == self.module:
             yield from self._attributes(value, name)

@@ -71,7 +71,7 @@ class Recorded:
     outputs: the arrays that are returned. assigned: leaves and the arrays that they have become. gradients:
     accumulators and the array that their .grad has become, None where it was taken away.
     states: generators, and their states before the run.
-    reads, bounds: what has to hold in a replay. none, held: accumulators whose .grad was None before, or was not.
+    reads, bounds: what has to hold in a replay. none: ids of the accumulators whose .grad was None before.
     """
 
     def __init__(self, tape: StepTape, outputs: Sequence[Any]) -> None:
@@ -103,9 +103,11 @@ class Recorded:
         signature += [(r.after, self._name(r.array)) for r in self.reads]
         self.signature = (*signature, *(id(t) for t, _ in self.leaves), *(id(a) for a, _ in self.before))
         self.bounds = [b for b in tape.bounds if id(b.array) in self.names]
-        touched = {id(a) for a, _ in (*self.gradients, *self.before)} | {id(t.source) for t, _ in self.leaves}
-        self.none = [a for a, g in tape.before if g is None and id(a) in touched]
-        self.held = [a for a, g in tape.before if g is not None and id(a) in touched]
+        known = {id(root(a)) for a in (*self.inputs, *[a for line in self.lines for a in arrays_of(line.outputs)])}
+        for constant in self.constants:
+            if isinstance(constant.value, np.ndarray) and id(root(constant.value)) in known:
+                raise Unsupported("compile.why.view", where=constant.where)
+        self.none = {id(a) for a, g in tape.before if g is None}
         self._tape = None
 
     def name(self, array: Any) -> str:
@@ -166,6 +168,13 @@ def place(line: Line) -> str:
     """File and number of the line of the user's program that a line comes from."""
     where = line.info.get("where")
     return "?" if where is None else f"{where[0]}:{where[1]}"
+
+
+def root(array: Any) -> Any:
+    """The array that owns the memory, or the last one that is NumPy's."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
 
 
 def arrays_of(values: Any) -> Iterator[Any]:

@@ -25,7 +25,7 @@ from tinygrad_zh.core.random import default_generator
 from tinygrad_zh.core.tape import Line
 from tinygrad_zh.core.tensor import Tensor
 from tinygrad_zh.device import freeze, is_frozen, stray
-from tinygrad_zh.program.compiling.recorded import Changed, Recorded, arrays_of
+from tinygrad_zh.program.compiling.recorded import Changed, Recorded, arrays_of, root
 
 Bodies = Mapping[Callable[..., Any], Callable[..., Any]]
 
@@ -62,7 +62,7 @@ class _Writer:
             "owned": _owned, "stray": stray, "default_generator": default_generator,
         }
         self.names: dict[int, str] = {}  # of functions and constants, by id
-        self.inputs = {id(_root(x)) for x in recorded.inputs}
+        self.inputs = {id(root(x)) for x in recorded.inputs}
 
     def source(self) -> str:
         recorded = self.recorded
@@ -180,7 +180,7 @@ class _Writer:
         escaping = {recorded.name(array): array for array in [
             *recorded.outputs, *[a for _, a in recorded.assigned],
             *[a for _, a in recorded.gradients if a is not None]]}
-        lines = [f"{name} = {'owned' if id(_root(array)) in self.inputs else 'freeze'}({name})"
+        lines = [f"{name} = {'owned' if id(root(array)) in self.inputs else 'freeze'}({name})"
                  for name, array in escaping.items() if name[0] in "vx"]
         stores = []
         for i, (accumulator, array) in enumerate(recorded.gradients):
@@ -198,12 +198,6 @@ class _Writer:
 def _joint(line: Line) -> bool:
     """Whether a backward gives a tuple, a partial for each input."""
     return line.kind == "backward" and (len(line.outputs) > 1 or line.info["op"].variadic)
-
-
-def _root(array: Any) -> Any:
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
 
 
 def _owned(array: Any) -> Any:
