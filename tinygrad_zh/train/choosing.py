@@ -1,8 +1,8 @@
 """Whether the steps of a run are compiled: what `fit(…, compile="auto")` means. 训练步是否编译
 
-Compiled steps are equal to the others to rounding, no more. So "auto" asks neither a clock nor what a cache has, nor how
-many epochs there will be: two runs with one seed are one run, whose first epochs are those of a longer one, and which
-can be resumed to the byte. The replay of the formulas is equal to the bit, and may be chosen by anything.
+Compiled steps are equal to the others to rounding, no more. So "auto" asks neither a clock nor what a cache has, nor
+how many epochs there will be: two runs with one seed are one run, whose first epochs are those of a longer one, and
+which can be resumed to the byte. The replay of the formulas is equal to the bit, and may be chosen by anything.
 """
 
 from __future__ import annotations
@@ -35,24 +35,24 @@ _PREFERRED: ContextVar[Compile] = ContextVar("tinygrad_zh.compile", default="aut
 @contextmanager
 def compiling(way: Compile) -> Iterator[None]:
     """Within the block "auto" means this, for every fit, whoever calls it. 中文：指定训练步的编译方式。"""
-    token = _PREFERRED.set(checked(way))
+    token = _PREFERRED.set(known(way))
     try:
         yield
     finally:
         _PREFERRED.reset(token)
 
 
-def checked(way: Any) -> Compile:
+def known(way: Any) -> Compile:
     """Raises ValueError for what is no way."""
-    if not any(way is known or (isinstance(way, str) and way == known) for known in WAYS):
+    if not any(way is one or (isinstance(way, str) and way == one) for one in WAYS):
         raise ValueError(f'compile is "auto", True, False, "formulas" or "numba", not {way!r}')
-    return way  # type: ignore[no-any-return]
+    return way
 
 
 def first_step(run: Run, way: Compile, batches: int, epochs: int) -> Step:
     """The first step of a run; `.next()` is the step after it. batches: in an epoch."""
     parts = run.model, run.loss, run.optimizer
-    way = _PREFERRED.get() if way == "auto" else checked(way)
+    way = _PREFERRED.get() if way == "auto" else way
     if way is False:
         return _told(run, "off", Step(*parts))
     if way != "auto":

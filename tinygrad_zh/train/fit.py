@@ -19,7 +19,7 @@ from tinygrad_zh.train.arguments import Augment, check
 from tinygrad_zh.train.arrays import Array, checked, home, pair
 from tinygrad_zh.train.callbacks import Callback
 from tinygrad_zh.train.checkpoint import load_run
-from tinygrad_zh.train.choosing import Compile, first_step
+from tinygrad_zh.train.choosing import Compile, first_step, known
 from tinygrad_zh.train.evaluate import evaluate
 from tinygrad_zh.train.figures import Figures, Metric, Metrics, named
 from tinygrad_zh.train.interrupt import Interruption
@@ -118,7 +118,7 @@ def fit(model: Module, train: Any, *, loss: Callable[[Any, Any], Tensor], optimi
     data = pair("train", train, model)
     held_out = None if validation is None else pair("validation", validation, model)
     check(model, optimizer, callbacks, generator, augment, epochs)
-    metrics = named(metrics)
+    metrics, compile = named(metrics), known(compile)
     run = Run(model, optimizer, callbacks, generator, data, loss)
     batches = Minibatches(np.arange(len(data[0])), batch_size=batch_size, generator=run.generator)
     report = Progress(epochs, len(batches), progress)
