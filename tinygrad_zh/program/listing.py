@@ -31,7 +31,7 @@ from tinygrad_zh.nn import Module
 from tinygrad_zh.ops import activation, loss, shape, update
 from tinygrad_zh.program.inlining import inlined
 from tinygrad_zh.program.naming import name_of_op, result_names
-from tinygrad_zh.program.recording import Recording, scalar_of
+from tinygrad_zh.program.recording import Recording, run, scalar_of
 
 FORWARD, LOSS, BACKWARD, UPDATE = "forward", "loss", "backward", "update"
 GREEK = {"η": "lr", "α": "alpha", "β": "beta", "γ": "gamma", "λ": "lam", "μ": "mu", "σ": "sigma"}
@@ -354,7 +354,8 @@ class _Results:
     def __init__(self, lister: _Lister) -> None:
         self.lister = lister
         lines = lister.tape.of("forward")
-        self.bound = result_names(lines)
+        here = {id(line) for line in lines if line.info["at"] and line.info["at"][0] is run.__code__}
+        self.bound = {key: names for key, names in result_names(lines).items() if key not in here}
         self.times = Counter(name for names in self.bound.values() for name in names)
         self.last = _last_lines(lines)
         seeds = lister.tape.of("seed")

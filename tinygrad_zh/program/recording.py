@@ -42,13 +42,14 @@ def recorded(function: Callable[..., Any], example: Sequence[Any]) -> Recording:
         raise TypeError(f"unroll takes a function, a loss or a training step, not a {type(function).__name__}")
     arguments = _arguments(function, example)
     with kept():
-        tape, result = copy_context().run(_run, function, arguments)
+        tape, result = copy_context().run(run, function, arguments)
     if not tape.of("forward"):
         raise ValueError("this function computes nothing with the engine: no op ran; give it tensors, or a model")
     return Recording(tape, result, arguments, name_of_function(function), optimizers())
 
 
-def _run(function: Callable[..., Any], arguments: dict[str, Any]) -> tuple[Tape, Any]:
+def run(function: Callable[..., Any], arguments: dict[str, Any]) -> tuple[Tape, Any]:
+    """The function's lines and result; from a loss that it has not gone backward from, this does."""
     tape = Tape()
     with using(kernels=None, grad=True), recording(tape):
         result = function(*arguments.values())
