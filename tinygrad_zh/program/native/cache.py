@@ -35,12 +35,12 @@ import numpy as np
 from numba import boolean, float32, float64, int8, int16, int32, int64, njit, uint8, uint16, uint32
 
 from tinygrad_zh.program.native.instructions import (
-    CAREFUL, add, arrays_do_not_overlap, counted, larger, load, matrix, multiply, sign, smaller, store)
+    add, arrays_do_not_overlap, counted, larger, load, matrix, multiply, sign, smaller, store)
 from tinygrad_zh_kernels.blas import gemm
 from tinygrad_zh_kernels.vector_math import (
-    exp, kernel, log, log1p, maximum, minimum, select, tanh, use_widest_vectors)
+    SAFE, exp, kernel, log, log1p, maximum, minimum, select, tanh, use_widest_vectors)
 
-loops = kernel(cache=False, fastmath=CAREFUL, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+loops = kernel(cache=False, fastmath=SAFE, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 '''
 
 _modules: dict[str, ModuleType] = {}

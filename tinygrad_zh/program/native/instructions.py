@@ -13,11 +13,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np import arrayobj
 
-from tinygrad_zh_kernels.vector_math import SAFE, select
-
-CAREFUL = SAFE | {"arcp"}
-"""Fast-math flags of generated loops: the order of operations is the formula's; dividing by what stays the same
-throughout a loop may multiply by its reciprocal. Where the order is free, in sums, `add` says so."""
+from tinygrad_zh_kernels.vector_math import select
 
 
 @intrinsic

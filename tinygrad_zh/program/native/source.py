@@ -12,7 +12,8 @@
                 v3 = maximum(v2, c0)
                 store(a2, 128 * i0 + i1, v3)
 
-What does not change in an inner loop stands before it. Lengths are literals, so that LLVM knows the end of every loop;
+What does not change in an inner loop stands before it, and so does the reciprocal of what a loop divides by: LLVM could
+do that too if it were allowed to (arcp), but then it also divides by estimates, and x / 0 is nan. Lengths are literals, so that LLVM knows the end of every loop;
 names are not, so that two layers of one size share one function.
 """
 
@@ -235,6 +236,9 @@ class Writer:
             return self.element(x, level)
         operands = [self.emit(operand, level) for operand in x.operands]
         depth = max(depth for _, depth in operands)
+        if x.function == "divide" and operands[1][1] < depth:  # by the same number all through a loop
+            inverse = self.named(f"{_literal(1.0, x.dtype)} / {operands[1][0]}", operands[1][1])
+            return self.named(f"{operands[0][0]} * {inverse}", depth), depth
         return self.named(_applied(x, [name for name, _ in operands]), depth), depth
 
     def named(self, text: str, depth: int) -> str:
