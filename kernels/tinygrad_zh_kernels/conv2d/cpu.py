@@ -289,9 +289,13 @@ def _columns(frame, columns, window, stride, i, j):
             for v in range(V):
                 column = columns[(c * U + u) * V + v]
                 for k in range(i):
-                    row, part = frame[c, s * k + u, v::t], column[k * j : (k + 1) * j]
-                    for m in range(j):
-                        part[m] = row[m]
+                    row, part = frame[c, s * k + u, v:], column[k * j : (k + 1) * j]
+                    if t == 1:  # known to lie side by side, they are copied in vectors
+                        for m in range(j):
+                            part[m] = row[m]
+                    else:
+                        for m in range(j):
+                            part[m] = row[t * m]
 
 
 @kernel
@@ -304,6 +308,10 @@ def _add_columns(frame, columns, window, stride, i, j):
             for v in range(V):
                 column = columns[(c * U + u) * V + v]
                 for k in range(i):
-                    row, part = frame[c, s * k + u, v::t], column[k * j : (k + 1) * j]
-                    for m in range(j):
-                        row[m] += part[m]
+                    row, part = frame[c, s * k + u, v:], column[k * j : (k + 1) * j]
+                    if t == 1:  # known to lie side by side, they are added in vectors
+                        for m in range(j):
+                            row[m] += part[m]
+                    else:
+                        for m in range(j):
+                            row[t * m] += part[m]

@@ -10,7 +10,7 @@ from numba import njit, prange
 from tinygrad_zh_kernels import buffers, matmul
 from tinygrad_zh_kernels.matmul import batch, covers
 from tinygrad_zh_kernels.threads import threads_for
-from tinygrad_zh_kernels.vector_math import kernel
+from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
 
 DEEP, BROAD = 128, 512
 """A block of B that stays in the cache: 256 KB of float32."""
@@ -67,6 +67,7 @@ def reordered(a: Any, b: Any) -> Any:
 
 @kernel
 def _reordered(c, a, b):
+    use_widest_vectors()
     c[:] = 0
     for i in range(a.shape[0]):
         for p in range(a.shape[1]):
@@ -110,6 +111,7 @@ def _blocked(c, a, b, first, last):
 @kernel
 def _add_row(c, a, b, left):
     """c += a B for a part of a row c. Four rows of B at a time: c is read and written a quarter as often."""
+    use_widest_vectors()
     right = left + c.size
     fours = a.size // 4 * 4
     for p in range(0, fours, 4):

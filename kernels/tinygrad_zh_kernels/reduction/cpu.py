@@ -63,8 +63,15 @@ def mean_of(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = (),
     中文：与求和相同，最后除以 n。
     """
     y = reduce(_sums, _sums_parallel, x, axis, keepdims)
-    y /= x.dtype.type(n)
+    _divide(y.reshape(y.size), x.dtype.type(n))
     return y
+
+
+@kernel
+def _divide(y, n):
+    use_widest_vectors()
+    for i in range(y.size):
+        y[i] /= n
 
 
 @kernel(parallel=True)
@@ -95,6 +102,7 @@ def _in_pairs(x):
 
 @kernel(forceinline=True)
 def _in_one_loop(x):
+    use_widest_vectors()
     s = x.dtype.type(0)
     for i in range(x.size):
         s += x[i]

@@ -131,7 +131,7 @@ def _forward_short(y, x, first, last):
 
 @kernel(forceinline=True)
 def row_max(row):
-    """The largest of a row, nan if one is nan."""
+    """The largest of a row, nan if one is nan. In half registers, which leave less of a short row over."""
     m = row[0]
     for j in range(row.size):
         m = maximum(m, row[j])
