@@ -12,6 +12,7 @@ import importlib.util
 import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -58,8 +59,32 @@ def module(name: str, parameters: Sequence[str], lines: Sequence[str],
     text = "\n\n".join([_HEADER, *definitions.values(), function])
     key = hashlib.sha256(f"{_versions()}\n{text}".encode()).hexdigest()[:24]
     if key not in _modules:
-        _modules[key] = _loaded(f"tinygrad_zh_compiled_{key}", text)
+        made = _modules[key] = _loaded(f"tinygrad_zh_compiled_{key}", text)
+        dispatcher = getattr(made, name)
+        dispatcher._cache = _Kept(dispatcher._cache)
     return getattr(_modules[key], name)
+
+
+class _Kept:
+    """Numba's cache of a function, where a file that cannot be read or written means to compile, and is no error."""
+
+    def __init__(self, cache: Any) -> None:
+        self.cache = cache
+
+    def load_overload(self, signature: Any, context: Any) -> Any:
+        try:
+            return self.cache.load_overload(signature, context)
+        except Exception:  # half a file, or one of another version: whatever unpickling raises
+            with suppress(OSError):
+                self.cache.flush()
+            return None
+
+    def save_overload(self, signature: Any, compiled: Any) -> None:
+        with suppress(OSError):
+            self.cache.save_overload(signature, compiled)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.cache, name)
 
 
 @cache
@@ -100,7 +125,7 @@ def _loaded(name: str, text: str) -> ModuleType:
         sys.modules[name] = made  # where Numba looks for the function's globals, when it reads what it kept
         specification.loader.exec_module(made)
         return made
-    except (OSError, RuntimeError):  # no room, no permission, no home; Numba: no place for its cache
+    except (OSError, RuntimeError):  # no room, no permission, no home; a RuntimeError is Numba's of the same kind
         made = ModuleType(name)
         exec(compile(_with(text, cached=False), f"<{name}>", "exec"), made.__dict__)
         return made
