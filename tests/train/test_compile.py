@@ -175,11 +175,12 @@ def test_what_the_loss_is_not_is_told_as_ever():
 @pytest.mark.parametrize("network", [mlp, everything])
 def test_compiled_steps_are_the_same_to_rounding(network):
     pytest.importorskip("numba")
-    written, _ = trained(False, network)
-    compiled, run = trained(True, network)
+    # Not Adam, which makes whole steps of the rounding errors that are a bias's gradient before batch norm.
+    written, _ = trained(False, network, optimizer=tz.optim.Momentum)
+    compiled, run = trained(True, network, optimizer=tz.optim.Momentum)
     assert run.step.forward.replays and run.step.update.replays
     for name, figures in written[2].items():
-        np.testing.assert_allclose(compiled[2][name], figures, rtol=1e-4, err_msg=name)
+        np.testing.assert_allclose(compiled[2][name], figures, rtol=1e-5, err_msg=name)
     assert compiled[-1] == written[-1]  # as many random numbers were drawn
 
 

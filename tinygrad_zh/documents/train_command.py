@@ -11,9 +11,11 @@ from pathlib import Path
 from tinygrad_zh.documents import SYSTEMS
 from tinygrad_zh.documents.options import Options
 from tinygrad_zh.i18n import text
-from tinygrad_zh.kernels import chosen, use_kernels
+from tinygrad_zh.kernels import FORMULAS, chosen, use_kernels
 from tinygrad_zh.stepper import Watch
-from tinygrad_zh.train import observed
+from tinygrad_zh.train import Callback, Compile, Run, compiling, observed
+
+COMPILE: dict[str, Compile] = {"auto": "auto", "on": True, "off": False}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0, help=text("cli.train.seed"))
     parser.add_argument("--out", type=Path, help=text("cli.train.out"))
     parser.add_argument("--kernels", metavar="NAME[,NAME]", help=text("cli.train.kernels"))
+    parser.add_argument("--compile", choices=tuple(COMPILE), help=text("cli.train.compile"))
     parser.add_argument("--watch", action="store_true", help=text("cli.train.watch"))
     parser.add_argument("--watch-html", type=Path, metavar="OUT.html", help=text("cli.train.watch_html"))
 
@@ -34,15 +37,36 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     system = import_module(SYSTEMS[arguments.system])
     options = Options(**{name: getattr(arguments, name) for name in Options.__dataclass_fields__})
-    with use_kernels(*chosen(arguments.kernels)):
+    how = How()
+    with use_kernels(*chosen(arguments.kernels)), compiling(_way(arguments)), observed(how):
         if not arguments.watch and arguments.watch_html is None:
             system.run(options)
-            return 0
-        port = 0 if arguments.watch else None
-        with Watch(port=port, path=arguments.watch_html, title=arguments.system.upper()) as watch, observed(watch):
-            system.run(options)
-            _stay(watch)
+        else:
+            port = 0 if arguments.watch else None
+            with Watch(port=port, path=arguments.watch_html, title=arguments.system.upper()) as watch, observed(watch):
+                system.run(options)
+                _stay(watch)
+    if arguments.compile is not None:
+        print("\n" + text("cli.train.compiled", how="; ".join(how.runs) or "–"))
     return 0
+
+
+def _way(arguments: argparse.Namespace) -> Compile:
+    """By the formulas, if they are asked for by name: then their numbers are wanted, to the bit."""
+    way = COMPILE[arguments.compile or "auto"]
+    return "formulas" if way is True and arguments.kernels == FORMULAS else way
+
+
+class How(Callback):
+    """Notes how the steps of each training were taken."""
+
+    observer = True
+
+    def __init__(self) -> None:
+        self.runs: dict[str, None] = {}
+
+    def on_end(self, run: Run) -> None:
+        self.runs[run.history.compiled] = None
 
 
 def _stay(watch: Watch) -> None:
