@@ -22,7 +22,8 @@ def explained(compiled: Compiled) -> str:
     if not compiled.variants:
         lines.append(text("compile.explain.none"))
     if compiled.reasons:
-        lines += ["", text("compile.explain.why"), *dict.fromkeys(f"  {sentence(why)}" for why in compiled.reasons.values())]
+        reasons = [f"  {sentence(why)}" for why in compiled.reasons.values()]
+        lines += ["", text("compile.explain.why"), *dict.fromkeys(reasons)]
     return "\n".join(lines)
 
 
@@ -50,7 +51,7 @@ def _formulas(variant: Variant) -> Iterator[str]:
 
 def _compiled(variant: Variant, program: Any) -> Iterator[str]:
     yield text("compile.explain.compiled", lines=variant.lines, compiled=program.compiled, called=len(program.called))
-    for line, reason in program.called:
-        yield text("compile.explain.called", op=getattr(line.function, "__qualname__", line.kind), reason=reason)
-    yield text("compile.explain.memory", arena=program.places.bytes,
+    for function, why in program.called:
+        yield text("compile.explain.called", op=function.__qualname__, reason=text(why))
+    yield text("compile.explain.memory", arena=program.arena,
                homes=sum(home.array.nbytes for home in program.homes.values()))

@@ -93,7 +93,8 @@ class Driver:
     def _last_uses(self) -> dict[int, list[str]]:
         """The results of calls that nobody reads after a part: their memory is free then."""
         local = {name for part in self.calls for name in part.step.writes}
-        kept = {self.parts.memory_of(self.steps.name(a)) for a in self._final()}
+        final = {self.steps.name(a) for a in self._final()}
+        kept = final | set(map(self.parts.memory_of, final))
         last: dict[str, int] = {}
         for i, part in enumerate(self.parts):
             if isinstance(part, Called):
@@ -144,7 +145,8 @@ class Driver:
 
     def _checks(self) -> Iterator[tuple[str, float, float]]:
         """Bounds of the elements of what the program is given: labels, tokens, targets."""
-        seen = {(name, low, high - 1) for item in self.places.items.values() for name, low, high in item.demands}
+        seen: set[tuple[str, float, float]] = {
+            (name, low, high - 1) for item in self.places.items.values() for name, low, high in item.demands}
         seen |= {(self.steps.name(b.array), b.least, b.most) for b in self.recorded.bounds}
         yield from sorted(seen)
 
@@ -228,15 +230,14 @@ class Driver:
 
     def _effects(self) -> Iterator[str]:
         places = self.places
-        for (t, _), name in zip(self.recorded.assigned, places.assigned.values(), strict=True):
+        for leaf, name in places.assigned.items():
             if name not in places.written:
-                i = next(i for i, (leaf, _) in enumerate(self.recorded.leaves) if leaf is t)
-                yield f"t{i}.array = {self._kept(name)}"
-        for i, name in enumerate(places.gradients):
-            if name is None:
+                yield f"t{places.leaves.index(leaf)}.array = {self._kept(name)}"
+        for i, gradient in enumerate(places.gradients):
+            if gradient is None:
                 yield f"s{i}.grad = None"
             elif i not in places.gradient_home:
-                yield f"s{i}.grad = Tensor({self._kept(name)})"
+                yield f"s{i}.grad = Tensor({self._kept(gradient)})"
         if places.gradient_home:
             yield "if pending: commit()"
 

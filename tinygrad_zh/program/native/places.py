@@ -103,11 +103,11 @@ class Places:
         """A gradient has a home of its own, the same for two leaves that share one."""
         self.gradient_home: dict[int, str] = {}
         for i, name in enumerate(self.gradients):
-            if name in self.written and not self.before:
+            if name is not None and name in self.written and not self.before:
                 self.gradient_home[i] = home_of(name)
-        kept = sorted({self.gradients[i] for i in self.gradient_home}, key=self.written.__getitem__)
-        self.kept = {home_of(name): name for name in kept}
-        for name in kept:
+        names = {name for name in self.gradients if name is not None and home_of(name) in self.gradient_home.values()}
+        self.kept = {home_of(name): name for name in sorted(names, key=lambda name: self.written[name])}
+        for name in self.kept.values():
             if self._in_the_end(name):
                 self.stored[name] = home_of(name)
             else:
@@ -131,7 +131,7 @@ class Places:
         later = any(leaf in self._memory(item) for i, item in self.items.items() if i > at)
         return not later and (leaf not in self._memory(own) or (name, leaf) in own.in_place)
 
-    def _memory(self, item: Item) -> set[str]:
+    def _memory(self, item: Item) -> frozenset[str]:
         """The names whose memory an item reads."""
         return item.reads | set(map(self.parts.memory_of, item.reads))
 

@@ -49,17 +49,18 @@ def build(recorded: Recorded) -> Program:
 class Program:
     """A compiled step: program(arrays) → arrays. 中文：编译好的程序。
 
-    compiled, called: how many compiled functions it is, and which ops Python runs between them, with the reason.
-    arena: the bytes for what is computed on the way; homes: for what the user sees.
+    compiled: of how many compiled functions; called: the formulas that Python runs between them, and why (a key of the
+    catalog). arena: bytes for what is computed on the way; homes: the memory of what the user sees. Of the recorded
+    arrays it keeps none.
     """
 
     def __init__(self, recorded: Recorded) -> None:
-        self.recorded = recorded
         steps = Steps(recorded, can_lower)
         parts = Parts(steps)
-        self.places = places = Places(parts)
+        places = Places(parts)
         self.compiled = sum(isinstance(part, Compiled) and bool(part.items) for part in parts)
-        self.called = [(part.step.line, part.step.reason) for part in parts if isinstance(part, Called)]
+        self.called = [(part.step.line.function, part.step.reason) for part in parts if isinstance(part, Called)]
+        self.arena = places.bytes
         memory, start = aligned(places.bytes)
         self.table = np.zeros(1 + len(places.homes), np.int64)
         self.table[0] = memory.ctypes.data + start
@@ -83,6 +84,11 @@ class Program:
                 self.names[name] = steps.values[name]
                 if name in places.fixed:
                     self.table[places.entry(name)] = steps.values[name].ctypes.data
+        self._entries = {home: places.entry(home) for home in places.homes}
+        self._kinds = {home: places.kind(places.held_in(home)) for home in places.kept}
+        self._stored = {name: home for home, name in places.kept.items() if places.stored.get(name) == home}
+        self._names_of_leaves, self._owned, self._borrowed = places.leaves, places.owned, set(places.borrowed)
+        self._gradient_home = places.gradient_home
         self.run = Driver(places, self.names).function()
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
@@ -93,21 +99,21 @@ class Program:
 
     def bind(self, tensors: Sequence[Tensor], gradients: Sequence[Accumulator], before: Sequence[Accumulator]) -> None:
         """Work on these leaves, and give gradients to these accumulators; the next call looks where they are."""
-        self._leaves = dict(zip(self.places.leaves, tensors, strict=True))
-        self._accumulators = {i: gradients[i] for i in self.places.gradient_home}
+        self._leaves = dict(zip(self._names_of_leaves, tensors, strict=True))
+        self._accumulators = {i: gradients[i] for i in self._gradient_home}
         self.names |= {f"t{i}": t for i, t in enumerate(tensors)}
         self.names |= {f"s{i}": a for i, a in enumerate(gradients)}
         self.names |= {f"b{i}": a for i, a in enumerate(before)}
         self.names |= {f"a{i}": None for i in range(len(tensors))}
-        self.names |= {f"{letter}{i}": None for i in self.places.gradient_home for letter in "gh"}
+        self.names |= {f"{letter}{i}": None for i in self._gradient_home for letter in "gh"}
 
     def _settle(self) -> None:
         """Leaves and gradients into homes that nobody else holds. Their values stay what they are."""
-        names, places = self.names, self.places
+        names = self.names
         names["seen"] = ()
         for i, (leaf, t) in enumerate(self._leaves.items()):
             names[f"a{i}"] = None
-            if leaf in places.owned:
+            if leaf in self._owned:
                 home = self.homes.get(leaf)
                 if home is None or t.array is not home.seen or home.held(1):
                     home = self._moved_in(leaf, t.array.shape, t.array.dtype)
@@ -116,19 +122,20 @@ class Program:
                 names[leaf] = home.lent
             else:
                 names[leaf] = np.require(t.array, requirements="C")
-                if leaf in places.borrowed:
-                    self.table[places.entry(leaf)] = names[leaf].ctypes.data
+                if leaf in self._borrowed:
+                    self.table[self._entries[leaf]] = names[leaf].ctypes.data
             names[f"a{i}"] = t.array
-        for home in places.kept:
-            self._settle_gradient(home, [i for i, name in places.gradient_home.items() if name == home])
+        for name in self._kinds:
+            self._settle_gradient(name, [i for i, home in self._gradient_home.items() if home == name])
+        names |= {name: self.homes[home].lent for name, home in self._stored.items()}
         names["pending"] = [(a, self._given[i]) for i, a in self._accumulators.items() if a.grad is not self._given[i]]
         names["seen"] = (*(array for home in self.homes.values() for array in (home.seen, home.memory)),
                          *self._given.values())
         self._note_count()
 
     def _note_count(self) -> None:
-        """How often all that nobody else may hold is referred to, once gradients are given."""
-        self.names["count"] = sum(map(getrefcount, self.names["seen"])) + len(self.names["pending"])
+        """How often all that nobody else may hold is referred to. A pending gradient will be by its accumulator."""
+        self.names["count"] = sum(map(getrefcount, self.names["seen"]))
 
     def _settle_gradient(self, name: str, sharing: list[int]) -> None:
         """A home for a gradient that these accumulators share, and the tensors that they will have."""
@@ -136,10 +143,8 @@ class Program:
             self.names[f"g{i}"] = self.names[f"h{i}"] = None
         mine = [i for i in sharing if i in self._given and self._given[i].array is self.homes[name].seen]
         if len(mine) < len(sharing) or any(map(self._is_held, mine)) or self.homes[name].held(len(mine)):
-            home = self._moved_in(name, *self.places.kind(self.places.held_in(name)))
+            home = self._moved_in(name, *self._kinds[name])
             self._given |= {i: Tensor(home.seen) for i in sharing}
-        if self.places.stored.get(self.places.kept[name]) == name:
-            self.names[self.places.kept[name]] = self.homes[name].lent
         for i in sharing:
             self.names[f"g{i}"], self.names[f"h{i}"] = self._given[i], self._given[i].array
 
@@ -149,7 +154,7 @@ class Program:
 
     def _moved_in(self, name: str, shape: tuple[int, ...], dtype: Any) -> Home:
         home = self.homes[name] = Home(shape, dtype)
-        self.table[self.places.entry(name)] = home.address
+        self.table[self._entries[name]] = home.address
         return home
 
     def _commit(self) -> None:

@@ -39,8 +39,8 @@ MANY = 1 << 14
 @dataclass
 class Step:
     """One line of the tape. reads: names of the arrays that it is given; results: the names of what it gives, None for
-    what nobody reads. statements: its formula, for the compiler. run: what Python calls otherwise, and why; a view has
-    both. single: it gives an array and no tuple."""
+    what nobody reads. statements: its formula, for the compiler. run: what Python calls otherwise; a view has both.
+    reason: why Python calls it, a key of the catalog. single: it gives an array and no tuple."""
 
     line: Line
     reads: tuple[str, ...]
@@ -109,7 +109,7 @@ class Steps(list[Step]):
             return
         self.values |= {self.name(o): o for o, name in zip(line.outputs, results, strict=True) if name is not None}
         step = Step(line, reads, tuple(results), len(results) == 1)
-        step.reason = "written by hand" if _by_hand(line) else self._written_out(step)
+        step.reason = "compile.called.by_hand" if _by_hand(line) else self._written_out(step)
         if step.reason:
             self._called(step)
         elif self._looks_at_its_argument(step):
@@ -121,13 +121,15 @@ class Steps(list[Step]):
         self.append(step)
 
     def _written_out(self, step: Step) -> str:
-        """Give a step its statements; why it has none."""
+        """Give a step its statements; why it has none, as a key of the catalog."""
+        if generators(step.line):
+            return "compile.called.draws"
         try:
             statements = self._statements(step.line, step.results)
-        except (ValueError, OSError, TypeError) as error:
-            return str(error)
+        except (ValueError, OSError, TypeError):  # no straight-line formula, or no source
+            return "compile.called.unknown"
         if not self.lowerable(statements, self.values):
-            return "its formula has no loops that the compiler knows"
+            return "compile.called.unknown"
         step.statements = statements
         return ""
 
@@ -165,8 +167,6 @@ class Steps(list[Step]):
             return ast.Slice(*[None if part is None else ast.Constant(part) for part in (x.start, x.stop, x.step)])
         if x is None or x is Ellipsis or isinstance(x, (bool, int, float, str)):
             return ast.Constant(x)
-        if isinstance(x, np.random.Generator):
-            raise ValueError("its generator draws anew each time")
         raise ValueError(f"a {type(x).__name__} is nothing that the compiler knows")
 
     def _looks_at_its_argument(self, step: Step) -> bool:
