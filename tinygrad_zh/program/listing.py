@@ -28,10 +28,10 @@ from tinygrad_zh.core.tape import Line, Tape
 from tinygrad_zh.core.tensor import Accumulator
 from tinygrad_zh.device import move, on_cuda
 from tinygrad_zh.nn import Module
-from tinygrad_zh.ops import activation, loss, shape, update
+from tinygrad_zh.ops import activation, loss, normalization, shape, update
 from tinygrad_zh.program.inlining import inlined
 from tinygrad_zh.program.naming import name_of_op, result_names
-from tinygrad_zh.program.recording import Recording, run, scalar_of
+from tinygrad_zh.program.recording import Recording, scalar_of
 
 FORWARD, LOSS, BACKWARD, UPDATE = "forward", "loss", "backward", "update"
 GREEK = {"η": "lr", "α": "alpha", "β": "beta", "γ": "gamma", "λ": "lam", "μ": "mu", "σ": "sigma"}
@@ -222,6 +222,8 @@ class _Lister:
     def arguments(self, line: Line) -> tuple[list[ast.expr], dict[str, ast.expr]]:
         """What a line's function takes. To be asked before its results are named: a formula may hand one on."""
         names = line.info["op"].inputs if line.kind == "forward" else ("c",)
+        if line.kind == "forward" and line.info["op"].__module__ == loss.__name__:
+            names = (names[0], "target")
         arguments = [self.reference(a, names[min(i, len(names) - 1)]) for i, a in enumerate(line.arguments)]
         keywords = {k: ast.Name(self.generator(line, k), ast.Load()) if isinstance(v, np.random.Generator)
                     else self.reference(v, k) for k, v in line.keywords.items()}
@@ -354,7 +356,7 @@ class _Results:
     def __init__(self, lister: _Lister) -> None:
         self.lister = lister
         lines = lister.tape.of("forward")
-        here = {id(line) for line in lines if line.info["at"] and line.info["at"][0] is run.__code__}
+        here = {id(line) for line in lines if line.info["at"] == lister.recording.asked}  # program = unroll(model, x)
         self.bound = {key: names for key, names in result_names(lines).items() if key not in here}
         self.times = Counter(name for names in self.bound.values() for name in names)
         self.last = _last_lines(lines)
@@ -386,6 +388,9 @@ class _Results:
         number = self.lister.modules.numbers.get(id(self.last.get(id(line))))
         if number is not None and line.info["op"].__name__ in AFFINE:
             self.parts[base] = number
+        if line.info["op"].__module__ == normalization.__name__:  # between z and a
+            before = self.lister.base_of(self.lister.names.get(id(line.arguments[0]), ""))
+            self.parts |= {base: self.parts[before]} if before in self.parts else {}
 
     def _hint(self, line: Line, k: int) -> Hint:
         op = line.info["op"]
@@ -405,22 +410,22 @@ class _Results:
     def _by_op(self, line: Line, k: int, base: str) -> str:
         """What a value is called that has no name but the op's."""
         op = line.info["op"]
-        name = name_of_op(op.__name__)
+        name = WORDS.get(op.__name__) or name_of_op(op.__name__)
         if op.__module__ == loss.__name__:  # one a sample, before their mean
             return "losses"
         if op.__module__ == shape.__name__ and base:  # z2 in another shape: z2_reshape
             root = self.roots.get(base, base)
             name = f"{root}_{name}"
             self.roots[name] = root
-        elif name == "sum":
-            name = "total"
         elif op.__name__ == "Add" and all(isinstance(s, tuple) for s in line.info["sources"]):
             name = "h"  # two paths meet
         if op.many:
             return f"{name}{k + 1}"
-        return name if len(op.outputs) == 1 else op.outputs[k]
+        return name if k == 0 else op.outputs[k]
 
 
+WORDS = {"Sum": "total", "Pow": "power", "Max": "largest", "Min": "smallest", "Abs": "size", "Slice": "part"}
+"""For ops that are called like something of Python's own."""
 AFFINE = frozenset({"MatMul", "Add", "Conv2d"})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import inspect
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinygrad_zh.core import Tensor, tensor, using
-from tinygrad_zh.core.tape import Tape, recording
+from tinygrad_zh.core.tape import ENGINE, Tape, recording
 from tinygrad_zh.core.tensor import Accumulator
 from tinygrad_zh.device import on_cuda
 from tinygrad_zh.nn import Module
@@ -21,14 +22,15 @@ from tinygrad_zh.optim import Optimizer
 
 
 class Recording(NamedTuple):
-    """What a function did: the lines, what it gave, its arguments by the name of the parameter, what it is called, and
-    the optimizers that there are."""
+    """What a function did: the lines, what it gave, its arguments by the name of the parameter, what it is called, the
+    optimizers that there are, and the place in the user's program where it was asked for."""
 
     tape: Tape
     result: Any
     arguments: dict[str, Any]
     title: str
     optimizers: tuple[Optimizer, ...] = ()
+    asked: tuple[Any, int] | None = None
 
 
 def recorded(function: Callable[..., Any], example: Sequence[Any]) -> Recording:
@@ -42,13 +44,13 @@ def recorded(function: Callable[..., Any], example: Sequence[Any]) -> Recording:
         raise TypeError(f"unroll takes a function, a loss or a training step, not a {type(function).__name__}")
     arguments = _arguments(function, example)
     with kept():
-        tape, result = copy_context().run(run, function, arguments)
+        tape, result = copy_context().run(_run, function, arguments)
     if not tape.of("forward"):
         raise ValueError("this function computes nothing with the engine: no op ran; give it tensors, or a model")
-    return Recording(tape, result, arguments, name_of_function(function), optimizers())
+    return Recording(tape, result, arguments, name_of_function(function), optimizers(), _asked())
 
 
-def run(function: Callable[..., Any], arguments: dict[str, Any]) -> tuple[Tape, Any]:
+def _run(function: Callable[..., Any], arguments: dict[str, Any]) -> tuple[Tape, Any]:
     """The function's lines and result; from a loss that it has not gone backward from, this does."""
     tape = Tape()
     with using(kernels=None, grad=True), recording(tape):
@@ -59,6 +61,14 @@ def run(function: Callable[..., Any], arguments: dict[str, Any]) -> tuple[Tape, 
                 accumulator.grad = None
             root.backward(retain_graph=True)
     return tape, result
+
+
+def _asked() -> tuple[Any, int] | None:
+    """Code and instruction of the nearest frame outside the engine."""
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(ENGINE):
+        frame = frame.f_back
+    return None if frame is None else (frame.f_code, frame.f_lasti)
 
 
 def scalar_of(result: Any) -> Tensor | None:

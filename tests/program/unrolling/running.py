@@ -14,7 +14,7 @@ import numpy as np
 
 import tinygrad_zh as tz
 from tinygrad_zh.program.printing.calling import display_names
-from tinygrad_zh.program.printing.simplifying import simplified
+from tinygrad_zh.program.printing.simplifying import required, simplified
 
 
 def same(a: Any, b: Any) -> bool:
@@ -45,7 +45,7 @@ def names(program: tz.program.Unrolled) -> dict[str, str]:
 def assert_equal(program: tz.program.Unrolled, folder: Path) -> dict[str, Any]:
     """Loss, results, gradients and new values are the recorded ones, bit for bit."""
     found, called, listing = ran(program, folder), names(program), program.listing
-    for name in {listing.loss, *listing.gradients.values(), *listing.updates, *listing.outputs} - {""}:
+    for name in required(listing) - {""}:
         assert same(found[called[name]], listing.values[name]), f"{called[name]}\n{program.source[-20_000:]}"
     return found
 

@@ -218,20 +218,20 @@ class Cube(tz.Op):
     ∂L/∂x = ∂L/∂y · 3 x²
     """
 
-    def forward(x: Any) -> Any:  # noqa: N805
+    def forward(x: Any) -> Any:
         return x**3
 
-    def backward(dy: Any, x: Any) -> Any:  # noqa: N805
+    def backward(dy: Any, x: Any) -> Any:
         return dy * 3 * x**2
 
 
 class Halves(tz.Op):
     """An op that says no formula, with a helper of two lines."""
 
-    def forward(x, *, by=2.0):  # type: ignore[no-untyped-def]  # noqa: N805
+    def forward(x, *, by=2.0):  # type: ignore[no-untyped-def]
         return divided(x, by)
 
-    def backward(dy, *, by):  # type: ignore[no-untyped-def]  # noqa: N805
+    def backward(dy, *, by):  # type: ignore[no-untyped-def]
         return divided(dy, by)
 
 

@@ -2,7 +2,7 @@
 
     W1_2 = W1 - lr * dW1                        W1 = W1 - lr * dW1          the leaf's new value has the leaf's name
     dh_2 = dh + dy                              dh = dh + dy                a gradient that grows keeps its name
-    e_2 = np.exp(s_2)                           e = np.exp(s)               so does what is local to a formula
+    e_2 = np.exp(s_2)                           e = np.exp(s)               and what nobody reads any more gives it up
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from tinygrad_zh.program.printing.simplifying import Row, required
 
 def display_names(rows: Sequence[Row], listing: Listing) -> dict[str, str]:
     """{the name in the listing: the name in print}. Two values share one only where the first is not needed any more,
-    and is what the second is: an earlier state of the same leaf or gradient, or local to a formula as well."""
+    and is of the second's kind: both states of one leaf, both gradients, both local to a formula."""
     return _Caller(rows, listing).names
 
 
@@ -35,7 +35,7 @@ class _Caller:
         hint = self.listing.hints[target]
         if hint.kind == "gradient" and hint.of not in self.names:  # of a value that was folded: it keeps its name free
             self._call(hint.of, now, together)
-            self.last[hint.of] = inf
+            self.last[hint.of] = max(self.last.get(target, -1), now)
         base, owner = self._wish(target)
         number, wish = 1, base
         while not self._free(wish, owner, now, together) or (wish in self.listing.reserved and not hint.own
@@ -49,15 +49,14 @@ class _Caller:
         if wish in self.listing.helpers:
             return False
         return holder is None or (self.last.get(holder, -1) <= now and holder not in together
-                                  and owner is not None and self._wish(holder)[1] == owner)
+                                  and self._wish(holder)[1] == owner)
 
     def _wish(self, name: str) -> tuple[str, object]:
-        """What a value would like to be called, and what it is a state of."""
+        """What a value would like to be called, and what kind of value may have been called so before it."""
         hint = self.listing.hints[name]
         if hint.kind == "gradient":
-            return "d" + self.names[hint.of], ("gradient", hint.of)
-        if hint.kind == "update":
-            return self.names[hint.of], ("leaf", hint.of)
-        if hint.kind == "local":
-            return hint.base, "local"
-        return hint.base, ("leaf", name) if self.listing.leaf(name) else None
+            return "d" + self.names[hint.of], "gradient"
+        if hint.kind == "update" or self.listing.leaf(name):
+            leaf = hint.of or name
+            return self.names[leaf], ("leaf", leaf)
+        return hint.base, hint.kind

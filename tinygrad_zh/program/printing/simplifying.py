@@ -59,7 +59,8 @@ def simplified(listing: Listing) -> list[Row]:
 
 def required(listing: Listing) -> set[str]:
     """The names that the program is for."""
-    return {listing.loss, *listing.gradients.values(), *listing.updates, *listing.outputs}
+    latest = {leaf: new for new, leaf in listing.updates.items()}
+    return {listing.loss, *listing.gradients.values(), *latest.values(), *listing.outputs}
 
 
 def _rows(statements: Iterable[Statement]) -> list[Row]:
@@ -95,12 +96,27 @@ class _Plain(ast.NodeTransformer):
             ((k.arg == "axis" and k.value.value is None) or (k.arg == "keepdims" and k.value.value is False)))]
         if placed and method == "asarray" and isinstance(node.args[0], ast.Compare):
             return node.args[0]
-        return node
+        return node.func.value if self._in_its_own_shape(node) else node  # type: ignore[attr-defined]
+
+    def _in_its_own_shape(self, node: ast.Call) -> bool:
+        """x.reshape(the shape that x has)"""
+        x = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "reshape" else None
+        value = self.listing.values.get(x.id) if isinstance(x, ast.Name) else None
+        return value is not None and value.ndim > 0 and len(node.args) == 1 \
+            and ast.unparse(node.args[0]) == repr(value.shape)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        self.generic_visit(node)
+        node.value = self.visit(node.value)
         node.slice = _sliced(node.slice)
+        if not isinstance(node.slice, (ast.Slice, ast.Tuple)):
+            node.slice = self.visit(node.slice)
         return node
+
+    def visit_Tuple(self, node: ast.Tuple) -> ast.expr:
+        """An index that is handed to a function."""
+        if any(isinstance(_sliced(part), ast.Slice) for part in node.elts):
+            return ast.Subscript(ast.parse("np.s_", mode="eval").body, _sliced(node), ast.Load())
+        return self.generic_visit(node)  # type: ignore[return-value]
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
         """A condition on shapes has been decided."""
