@@ -8,14 +8,14 @@ import re
 import sys
 import textwrap
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from functools import reduce
 from typing import Any
 
 import llvmlite.binding as llvm
 from numba.core.dispatcher import Dispatcher
 
-ELEMENTARY = frozenset({"exp", "tanh", "sigmoid", "log", "log1p", "maximum", "sqrt", "type"})
-"""Calls that become instructions."""
+from tinygrad_zh_kernels.blas import gemm
 
 
 def widest() -> str | None:
@@ -81,40 +81,41 @@ def _innermost(lines: list[str]) -> list[str]:
 def computing_loops(dispatcher: Dispatcher) -> int:
     """How many innermost loops of the source compute with elements of arrays."""
     loops = [node for node in ast.walk(_tree(dispatcher)) if isinstance(node, ast.For)]
-    return sum(_computes(loop) for loop in loops if not any(isinstance(x, ast.For) for x in _inside(loop)))
+    innermost = [loop for loop in loops if not any(isinstance(x, ast.For) for x in _inside(loop))]
+    return sum(_computes(_inside(loop), dispatcher.py_func.__globals__) for loop in innermost if _counts(loop))
 
 
 def callees(dispatcher: Dispatcher) -> list[Dispatcher]:
     """The compiled functions that the source calls."""
-    names = {ast.unparse(node.func) for node in ast.walk(_tree(dispatcher)) if isinstance(node, ast.Call)}
-    found = [_looked_up(name, dispatcher.py_func.__globals__) for name in sorted(names)]
-    return [value for value in found if isinstance(value, Dispatcher)]
+    return [value for value in _called(ast.walk(_tree(dispatcher)), dispatcher.py_func.__globals__)
+            if isinstance(value, Dispatcher)]
 
 
 def _tree(dispatcher: Dispatcher) -> ast.Module:
     return ast.parse(textwrap.dedent(inspect.getsource(dispatcher.py_func)))
 
 
-def _looked_up(name: str, names: dict[str, Any]) -> Any:
-    """What `gemm` or `direct.forward` is."""
-    first, *rest = name.split(".")
-    value = names.get(first)
-    for attribute in rest:
-        value = getattr(value, attribute, None)
-    return value
+def _called(nodes: Iterable[ast.AST], names: dict[str, Any]) -> list[Any]:
+    """What `gemm` and `direct.forward` are, of all calls among these nodes."""
+    called = sorted({ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)})
+    return [reduce(lambda value, part: getattr(value, part, None), name.split(".")[1:], names.get(name.split(".")[0]))
+            for name in called]
 
 
-def _computes(loop: ast.For) -> bool:
-    """Arithmetic or a comparison with an element, and no call of another function: that has loops of its own."""
-    if not (isinstance(loop.iter, ast.Call) and isinstance(loop.iter.func, ast.Name) and loop.iter.func.id == "range"):
+def _counts(loop: ast.For) -> bool:
+    return isinstance(loop.iter, ast.Call) and ast.unparse(loop.iter.func) == "range"
+
+
+def _computes(inside: list[ast.AST], names: dict[str, Any]) -> bool:
+    """Arithmetic, a comparison or a function of an element; but no call of what has loops of its own."""
+    called = _called(inside, names)
+    if gemm in called or any(isinstance(value, Dispatcher) for value in called):
         return False
-    inside = _inside(loop)
-    calls = {getattr(x.func, "id", getattr(x.func, "attr", "")) for x in inside if isinstance(x, ast.Call)}
     indices = {id(y) for x in inside if isinstance(x, ast.Subscript) for y in ast.walk(x.slice)}
     elements = any(isinstance(x, ast.Subscript) and not any(isinstance(y, ast.Slice) for y in ast.walk(x.slice))
                    for x in inside)
-    operations = any(isinstance(x, (ast.BinOp, ast.AugAssign, ast.Compare)) and id(x) not in indices for x in inside)
-    return elements and calls <= ELEMENTARY and (operations or bool(calls - {"type"}))
+    return elements and any(isinstance(x, (ast.BinOp, ast.AugAssign, ast.Compare, ast.Call)) and id(x) not in indices
+                            for x in inside)
 
 
 def _inside(loop: ast.For) -> list[ast.AST]:
