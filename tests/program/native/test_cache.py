@@ -94,15 +94,8 @@ def test_a_full_disk_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     assert doubled(function) == [2.0, 5.0]
 
 
-@pytest.mark.parametrize(("platform", "variable", "folder"), [
-    ("linux", "XDG_CACHE_HOME", "given/tinygrad_zh"), ("linux", None, ".cache/tinygrad_zh"),
-    ("darwin", None, "Library/Caches/tinygrad_zh"), ("win32", "LOCALAPPDATA", "given/tinygrad_zh")])
-def test_the_platforms_folder(platform: str, variable: str | None, folder: str, tmp_path: Path,
-                              monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cache.sys, "platform", platform)
-    monkeypatch.setattr(Path, "home", lambda: tmp_path)
-    for name in ("XDG_CACHE_HOME", "LOCALAPPDATA"):
-        monkeypatch.delenv(name, raising=False)
-    if variable:
-        monkeypatch.setenv(variable, str(tmp_path / "given"))
-    assert FOLDER() == tmp_path / folder
+def test_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TINYGRAD_ZH_CACHE", str(tmp_path / "ours"))
+    assert FOLDER() == tmp_path / "ours" / "compiled"
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path / "numbas"))
+    assert FOLDER() == tmp_path / "numbas" / "tinygrad_zh"

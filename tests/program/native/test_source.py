@@ -196,7 +196,7 @@ def test_every_kind_of_instruction_compiled(dtype: type) -> None:
     """Numba's types are not NumPy's: what Python's own run of the loops cannot show."""
     from tinygrad_zh.ops.indexing import scatter_add
 
-    x = np.array([[1.0, -2.0, 0.5], [np.nan, 2.0, np.inf], [0.0, -0.25, 3.0], [-np.inf, 1.0, 1.5]], dtype)
+    x: Any = np.array([[1.0, -2.0, 0.5], [np.nan, 2.0, np.inf], [0.0, -0.25, 3.0], [-np.inf, 1.0, 1.5]], dtype)
     values = {"x": x, "row": np.array([0.5, 1.0, 2.0], dtype), "i": np.array([3, 0, -1, 3], np.int32),
               "scatter_add": scatter_add}
     wanted = list("acdefghjkln")

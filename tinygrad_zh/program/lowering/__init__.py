@@ -21,10 +21,10 @@ from tinygrad_zh.program.lowering.expressions import (
     Number,
     Place,
 )
-from tinygrad_zh.program.lowering.steps import Pointwise, Product, Reduction, ScatterSum, Step, read_by
+from tinygrad_zh.program.lowering.steps import Looped, Pointwise, Product, Reduction, ScatterSum, Step, read_by
 
-__all__ = ["Apply", "Counter", "Element", "Expression", "Gather", "NotLowerable", "Number", "Place", "Pointwise",
-           "Product", "Reduction", "ScatterSum", "Step", "lower", "read_by"]
+__all__ = ["Apply", "Counter", "Element", "Expression", "Gather", "Looped", "NotLowerable", "Number", "Place",
+           "Pointwise", "Product", "Reduction", "ScatterSum", "Step", "lower", "read_by"]
 
 _UNKNOWN = (NotAView, AttributeError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError, OverflowError)
 

@@ -196,7 +196,7 @@ class Evaluation:
     def _unaryop(self, tree: ast.UnaryOp) -> Any:
         x, kind = self.value(tree.operand), type(tree.op)
         if not functions.is_expression(x):
-            return _PYTHON[kind](x)
+            return _python(kind)(x)
         return x if kind is ast.UAdd else functions.ufunc(_NUMPY[kind], x)
 
     def _binop(self, tree: ast.BinOp) -> Any:
@@ -216,7 +216,7 @@ class Evaluation:
 
     def _operation(self, kind: type[Any], left: Any, right: Any) -> Any:
         if not functions.is_expression(left) and not functions.is_expression(right):
-            return _PYTHON[kind](left, right)
+            return _python(kind)(left, right)
         if kind is ast.MatMult:
             return functions.matmul(self, left, right)
         if kind not in _NUMPY:
@@ -267,10 +267,14 @@ class Evaluation:
             return function(*arguments, **keywords)
         raise NotLowerable(ast.unparse(tree))
 
-    def _lowered(self, function: Callable[..., Any] | None, tree: ast.Call, *arguments: Any, **keywords: Any) -> Any:
+    def _lowered(self, function: Any, tree: ast.Call, *arguments: Any, **keywords: Any) -> Any:
         if function is None:
             raise NotLowerable(ast.unparse(tree))
         return function(self, *arguments, **keywords)
+
+
+def _python(kind: type[Any]) -> Callable[..., Any]:
+    return _PYTHON[kind]  # type: ignore[return-value]
 
 
 def _is_scalar_type(function: Any) -> bool:

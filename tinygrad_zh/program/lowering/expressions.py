@@ -12,7 +12,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -110,7 +110,7 @@ def whole(name: str, shape: Shape, dtype: np.dtype[Any]) -> Element:
     return Element(shape, dtype, name, Place(0, c_strides(shape)))
 
 
-def is_whole(x: Expression) -> bool:
+def is_whole(x: Expression) -> TypeGuard[Element]:
     """Whether the numbers of a named array are read from the first one on, in the order of memory."""
     if not isinstance(x, Element) or x.place.offset or x.place.gathers:
         return False

@@ -118,7 +118,11 @@ def filled(value: Any) -> Callable[..., Expression]:
 
 def full(value: Any) -> Callable[..., Expression]:
     """np.zeros or np.ones."""
-    return lambda run, shape, dtype=np.float64: Number(_shape(shape), np.dtype(dtype), np.dtype(dtype).type(value).item())
+
+    def of_shape(run: Evaluation, shape: Any, dtype: Any = np.float64) -> Expression:
+        return Number(_shape(shape), np.dtype(dtype), np.dtype(dtype).type(value).item())
+
+    return of_shape
 
 
 def identity(run: Evaluation, n: int, dtype: Any = np.float64) -> Expression:
@@ -278,10 +282,10 @@ def _indexed(run: Evaluation, shape: Shape, place: Place, parts: tuple[Any, ...]
         if is_expression(part):
             gathers.append((stride, n, part))
         elif isinstance(part, slice):
-            steps = range(n)[part]
-            lengths.append(len(steps))
-            strides.append(stride * steps.step)
-            offset += stride * steps.start
+            taken_of = range(n)[part]
+            lengths.append(len(taken_of))
+            strides.append(stride * taken_of.step)
+            offset += stride * taken_of.start
         else:
             offset += stride * range(n)[part]
     # axes before the arrays that are kept; an integer beside arrays is one of them
@@ -385,15 +389,15 @@ def _bound(function: Any) -> Callable[..., Expression]:
 
 METHODS: dict[str, Callable[..., Any]] = {
     "sum": reduction("add"), "prod": reduction("multiply"), "max": reduction("maximum"), "min": reduction("minimum"),
-    "mean": mean, "astype": astype, "reshape": reshape, "transpose": transpose, "swapaxes": swapaxes, "squeeze": squeeze,
-    "clip": clip, "T": transpose, "mT": matrix_transpose}
+    "mean": mean, "astype": astype, "reshape": reshape, "transpose": transpose, "swapaxes": swapaxes,
+    "squeeze": squeeze, "clip": clip, "T": transpose, "mT": matrix_transpose}
 
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     **{function: _bound(function) for function in UFUNCS},
     np.sum: reduction("add"), np.prod: reduction("multiply"), np.max: reduction("maximum"),
     np.min: reduction("minimum"), np.mean: mean, np.where: where, np.clip: clip, np.square: square, np.matmul: matmul,
     np.einsum: einsum, np.zeros_like: filled(0), np.ones_like: filled(1), np.zeros: full(0), np.ones: full(1),
-    np.arange: arange, np.identity: identity, np.broadcast_to: broadcast_to, np.reshape: reshape, np.transpose: transpose,
-    np.swapaxes: swapaxes, np.expand_dims: expand_dims, np.squeeze: squeeze, np.flip: flip, np.split: split,
-    np.concatenate: concatenate, np.pad: pad, np.roll: roll, indexing.scatter: scatter,
+    np.arange: arange, np.identity: identity, np.broadcast_to: broadcast_to, np.reshape: reshape,
+    np.transpose: transpose, np.swapaxes: swapaxes, np.expand_dims: expand_dims, np.squeeze: squeeze, np.flip: flip,
+    np.split: split, np.concatenate: concatenate, np.pad: pad, np.roll: roll, indexing.scatter: scatter,
     indexing.scatter_add: scatter_add}

@@ -63,7 +63,8 @@ class ScatterSum:
     place: Place
 
 
-Step = Pointwise | Reduction | Product | ScatterSum
+Looped = Pointwise | Reduction | ScatterSum
+Step = Looped | Product
 
 
 def read_by(step: Step) -> Iterator[Element]:

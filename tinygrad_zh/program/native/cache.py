@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -25,7 +24,8 @@ import numpy as np
 import tinygrad_zh_kernels
 from tinygrad_zh import disk
 from tinygrad_zh._version import __version__
-from tinygrad_zh.program.native import instructions
+from tinygrad_zh.data.download import cache_folder
+from tinygrad_zh.program.native import instructions, memory
 
 _HEADER = '''"""Written by tinygrad_zh: the loops of a compiled program."""
 
@@ -59,7 +59,7 @@ def module(name: str, parameters: Sequence[str], lines: Sequence[str],
     text = "\n\n".join([_HEADER, *definitions.values(), function])
     key = hashlib.sha256(f"{_versions()}\n{text}".encode()).hexdigest()[:24]
     if key not in _modules:
-        made = _modules[key] = _loaded(f"tinygrad_zh_compiled_{key}", text)
+        made = _modules[key] = _loaded(f"compiled_{key}", text)
         dispatcher = getattr(made, name)
         dispatcher._cache = _Kept(dispatcher._cache)
     return getattr(_modules[key], name)
@@ -90,23 +90,17 @@ class _Kept:
 @cache
 def _versions() -> str:
     """All that the machine code depends on besides the text."""
-    imported = [Path(str(instructions.__file__)), *sorted(Path(str(tinygrad_zh_kernels.__file__)).parent.glob("*.py"))]
+    kernels = sorted(Path(str(tinygrad_zh_kernels.__file__)).parent.glob("*.py"))
+    imported = [Path(str(instructions.__file__)), Path(str(memory.__file__)), *kernels]
     sources = hashlib.sha256(b"".join(file.read_bytes() for file in imported)).hexdigest()
     return (f"{__version__} {sources} numba {numba.__version__} numpy {np.__version__} python {sys.version} "
             f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}")
 
 
 def folder() -> Path:
-    """Where the files are: NUMBA_CACHE_DIR if it is set, else the platform's folder for caches."""
-    if numba.config.CACHE_DIR:
-        return Path(numba.config.CACHE_DIR) / "tinygrad_zh"
-    if sys.platform == "win32":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "tinygrad_zh"
+    """Where the files are: NUMBA_CACHE_DIR if it is set, else beside the data sets that were downloaded."""
+    chosen = numba.config.CACHE_DIR  # type: ignore[attr-defined]
+    return Path(chosen) / "tinygrad_zh" if chosen else cache_folder() / "compiled"
 
 
 def _loaded(name: str, text: str) -> ModuleType:

@@ -22,10 +22,10 @@ import numpy as np
 
 from tinygrad_zh.program.lowering import (
     Element,
+    Looped,
     Pointwise,
     Product,
     Reduction,
-    ScatterSum,
     Step,
     read_by,
 )
@@ -75,13 +75,14 @@ class Nest:
     def names(self) -> set[str]:
         return {m.step.name for m in self.members} | {e.name for m in self.members for e in read_by(m.step)}
 
-    def join(self, step: Step) -> bool:
+    def join(self, step: Looped) -> bool:
         """Take a step in, if it can run here."""
         writers = self.writers
         if step.name in writers or len(self.names) >= MOST:
             return False
         space = step.value.shape
         size, reads = math.prod(space), [e for e in read_by(step) if e.name in writers]
+        member: Member | None
         nest = Nest(self.total, self.cuts, self.width, self.members)
         if size == 1 and isinstance(step, Pointwise):
             after = any(writers[e.name].goes == "total" or writers[e.name].after for e in reads)
@@ -100,7 +101,7 @@ class Nest:
         self.members = [*nest.members, member]
         return True
 
-    def _at_full_level(self, step: Step) -> Member | None:
+    def _at_full_level(self, step: Looped) -> Member | None:
         space = step.value.shape
         if refined(self.cuts, cuts(space)) is None:
             return None
@@ -119,7 +120,7 @@ class Nest:
             return None
         return Member(step, FULL, "onto")
 
-    def _at_row_level(self, step: Step) -> Member | None:
+    def _at_row_level(self, step: Looped) -> Member | None:
         space, width = step.value.shape, self.width or 1
         row_cuts = frozenset(c * width for c in cuts(space))
         if refined(self.cuts, row_cuts) is None:
@@ -241,7 +242,7 @@ def written(group: Nest | Multiplication) -> set[str]:
     return set(group.writers) if isinstance(group, Nest) else {group.name}
 
 
-def begun(step: Step) -> Nest:
+def begun(step: Looped) -> Nest:
     """A nest that begins with a step."""
     space = step.value.shape
     nest = Nest(math.prod(space), cuts(space))

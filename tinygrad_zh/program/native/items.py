@@ -26,8 +26,8 @@ class Item:
 
     reads: frozenset[str] = frozenset()
     writes: tuple[str, ...] = ()
-    kinds: Mapping[str, tuple[Shape, Any]] = {}  # noqa: RUF012
-    temporaries: Mapping[str, tuple[Shape, Any]] = {}  # noqa: RUF012
+    kinds: Mapping[str, tuple[Shape, Any]] = {}
+    temporaries: Mapping[str, tuple[Shape, Any]] = {}
     in_place: frozenset[tuple[str, str]] = frozenset()
     demands: frozenset[tuple[str, int, int]] = frozenset()
 

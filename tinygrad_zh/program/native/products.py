@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from tinygrad_zh.program.lowering import Element, Product, Reduction, Step, read_by
@@ -118,7 +119,7 @@ def _of_long(lengths: Shape, strides: Shape) -> list[int]:
 def _one_stride(lengths: Shape, strides: Shape) -> int | None:
     """The stride of several axes as one, if there is one."""
     axes = [(n, s) for n, s in zip(lengths, strides, strict=True) if n > 1]
-    for (_, s), (n, t) in zip(axes, axes[1:], strict=False):
+    for (_, s), (n, t) in pairwise(axes):
         if s != t * n:
             return None
     return axes[-1][1] if axes else strides[-1]

@@ -12,9 +12,9 @@
                 v3 = maximum(v2, c0)
                 store(a2, 128 * i0 + i1, v3)
 
-What does not change in an inner loop stands before it, and so does the reciprocal of what a loop divides by: LLVM could
-do that too if it were allowed to (arcp), but then it also divides by estimates, and x / 0 is nan. Lengths are literals, so that LLVM knows the end of every loop;
-names are not, so that two layers of one size share one function.
+What does not change in an inner loop stands before it, and so does the reciprocal of what a loop divides by. (LLVM
+could see to that if it were allowed to, by arcp; but then it divides by estimates too, and x / 0 is nan.) Lengths are
+literals, so that LLVM knows the end of every loop; names are not, so that equal loops are one function.
 """
 
 from __future__ import annotations
@@ -78,8 +78,9 @@ class Writer:
                 self.cleared(member)
             elif member.goes == "total":
                 self.results[member.step.name] = self.begin(member, self.scopes[0])
-        for self.pass_ in range(self.passes):
+        while self.pass_ < self.passes:
             self.one_pass()
+            self.pass_ += 1
         for member in self.nest.members:
             if member.level == ROW or (member.level == SCALAR and not member.after):
                 self.keep(member)
@@ -151,13 +152,8 @@ class Writer:
     def begin(self, member: Member, scope: _Scope) -> str:
         """A variable for what adds up."""
         step = member.step
-        neutral = {"add": 0, "multiply": 1}.get(step.kind)
-        if neutral is None:
-            extreme = float("inf") if step.dtype.kind == "f" else np.iinfo(step.dtype).max
-            lowest = -extreme if step.dtype.kind == "f" else np.iinfo(step.dtype).min
-            neutral = lowest if step.kind == "maximum" else extreme
         self.count += 1
-        scope.lines.append(f"s{self.count} = {_literal(neutral, step.dtype)}")
+        scope.lines.append(f"s{self.count} = {_literal(_neutral(step.kind, step.dtype), step.dtype)}")
         return f"s{self.count}"
 
     def gathered(self, member: Member, total: str, value: str) -> str:
@@ -295,7 +291,7 @@ class Writer:
         self.buffers[buffer] = ((width,), step.dtype)
         parts = self.nest.parts
         rows = self.nest.row_axes
-        at, depth = self.offset(0, (0,) * rows + c_strides(parts[rows:]))
+        at, _ = self.offset(0, (0,) * rows + c_strides(parts[rows:]))
         if not first:
             return self.named(f"load({self.argument(buffer)}, {at})", len(self.scopes) - 1)
         value, _ = self.emit(step.value, FULL)
@@ -382,6 +378,14 @@ def _literal(value: Any, dtype: Any) -> str:
     if dtype.kind == "b":
         return str(bool(value))
     return f"{type_name(dtype)}({value!r})"
+
+
+def _neutral(kind: str, dtype: Any) -> float:
+    """What a reduction begins with."""
+    if kind in ("add", "multiply"):
+        return int(kind == "multiply")
+    lowest, highest = (-np.inf, np.inf) if dtype.kind == "f" else (np.iinfo(dtype).min, np.iinfo(dtype).max)
+    return lowest if kind == "maximum" else highest
 
 
 def _extremum(kind: str, dtype: Any) -> str:
