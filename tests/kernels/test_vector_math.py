@@ -25,8 +25,9 @@ def over(function: Any) -> Any:
     return loop
 
 
-LOOPS = {name: over(getattr(vm, name)) for name in ("exp", "tanh", "sigmoid")}
-EXACT = {"exp": np.exp, "tanh": np.tanh, "sigmoid": lambda x: np.where(x < 0, np.exp(x), 1) / (1 + np.exp(-np.abs(x)))}
+LOOPS = {name: over(getattr(vm, name)) for name in ("exp", "tanh", "sigmoid", "log", "log1p")}
+EXACT = {"exp": np.exp, "tanh": np.tanh, "sigmoid": lambda x: np.where(x < 0, np.exp(x), 1) / (1 + np.exp(-np.abs(x))),
+         "log": np.log, "log1p": np.log1p}
 
 
 def computed(name: str, x: np.ndarray) -> np.ndarray:
@@ -45,6 +46,29 @@ def test_within_a_few_units_in_the_last_place(name: str, units: float, dtype: ty
     exact = EXACT[name](x.astype(np.longdouble))
     error = np.abs(computed(name, x) - exact) / np.spacing(np.abs(exact).astype(dtype))
     assert error.max() <= units
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logarithms_within_a_few_units_in_the_last_place(dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    small = np.finfo(dtype).tiny * rng.uniform(0, 2, 1000)  # below the normal numbers, and just above
+    wide = np.exp(rng.uniform(-80, 80, 20000))
+    near = rng.uniform(-0.3, 0.3, 20000)
+    for name, x, units in (("log", np.concatenate([wide, 1 + near, small]), 1),
+                           ("log1p", np.concatenate([wide, near, small, -small, np.exp(-wide) - 1]), 2)):
+        x = x.astype(dtype)
+        x = x[x > -1]
+        exact = EXACT[name](x.astype(np.longdouble))
+        rounded = np.where(exact == 0, 1, np.abs(exact)).astype(dtype)
+        assert (np.abs(computed(name, x) - exact) / np.spacing(rounded)).max() <= units
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_logarithms_at_the_edges(dtype: type) -> None:
+    x = np.array([0.0, -0.0, 1.0, -1.0, -2.0, np.inf, -np.inf, np.nan], dtype)
+    with np.errstate(all="ignore"):
+        np.testing.assert_array_equal(computed("log", x), np.log(x))
+        np.testing.assert_array_equal(computed("log1p", x)[[0, 1, 3, 4, 5, 6, 7]], np.log1p(x)[[0, 1, 3, 4, 5, 6, 7]])
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
