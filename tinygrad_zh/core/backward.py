@@ -126,6 +126,9 @@ def grad(outputs: Tensor | Sequence[Tensor], inputs: Tensor | Sequence[Tensor], 
         roots[y.source] = roots[y.source] + start if y.source in roots else start  # type: ignore[index]
     totals: dict[Source, Any] = {x.source: None for x in inputs}  # type: ignore[misc]
     retain = create_graph if retain_graph is None else retain_graph
+    tape = MODE.get().tape
+    if create_graph and tape is not None:
+        tape.complete = False
     for _ in walk(roots, totals, create_graph=create_graph, retain_graph=retain):
         pass
     found = [totals[x.source] for x in inputs]  # type: ignore[index]

@@ -64,7 +64,7 @@ class Tape(list[Line]):
     """The lines in the order in which they ran; arrays are shared, never copied: values are immutable.
 
     `leaves` tells which tensor an array from outside belongs to, by the array's id, and `names` what the user's program
-    calls it.
+    calls it. `complete`: every formula that ran is a line; gradients that can be differentiated again are not.
     """
 
     def __init__(self, title: str = "") -> None:
@@ -73,6 +73,7 @@ class Tape(list[Line]):
         self.leaves: dict[int, Tensor] = {}
         self.names: dict[int, str] = {}
         self.modules: list[Any] = []
+        self.complete = True
 
     def write(self, kind: str, function: Any, arguments: Any, keywords: Any, outputs: Any, **info: Any) -> Line:
         line = Line(kind, function, arguments, keywords, outputs, info)

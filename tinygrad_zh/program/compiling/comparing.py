@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,10 @@ class Pending:
         self.signature = recorded.signature
         self.constants = recorded.constants
         self.reads = [(r.array.tobytes(), r.where) for r in recorded.reads]
-        self.places = list(accumulate(map(place, recorded.lines), lambda last, now: last if now == "?" else now))
+        self.places: list[str] = []
+        for line in recorded.lines:  # what has no place of its own, a gradient's line, goes with the one before
+            where = place(line)
+            self.places.append(self.places[-1] if where == "?" and self.places else where)
 
     def compare(self, before: Pending) -> None:
         """Raises Unsupported, with the place of the first difference, unless the run before did the same."""

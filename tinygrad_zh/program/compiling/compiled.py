@@ -141,12 +141,13 @@ class Compiled:
     @property
     def replays(self) -> int:
         """How many calls were answered without running Python. 中文：重放次数。"""
-        return self._dropped + sum(variant.replays for variant in self.variants)
+        graph = 0 if self._graph is None else self._graph.replays
+        return self._dropped + sum(variant.replays for variant in self.variants) + graph
 
     @property
     def calls(self) -> int:
         """How many calls there were. 中文：调用次数。"""
-        return self.runs + self.replays
+        return self.runs + self.replays if self._graph is None else self._graph.calls
 
     def explain(self) -> str:
         """What runs in the step's place, for which calls, and why not, in the language in force. 中文：说明。"""
@@ -157,9 +158,8 @@ class Compiled:
         return self if instance is None else types.MethodType(self, instance)
 
     def __call__(self, *inputs: Any, **keywords: Any) -> Any:
-        if self._graph is not None:
-            return self._graph(*inputs, **keywords)
-        if MODE.get().tape is not None:  # whoever records sees every line
+        mode = MODE.get()
+        if mode.tape is not None:  # whoever records sees every line
             return self._plain(inputs, keywords)
         with self._lock:
             names: tuple[str, ...] = ()
@@ -167,24 +167,29 @@ class Compiled:
                 inputs, names = (*inputs, *keywords.values()), tuple(keywords)
             if self.variants:
                 variant = self.variants[0]
-                result = variant.enter(inputs, names)
+                result = variant.enter(inputs, names, mode)
                 if result is not MISS:
                     variant.replays += 1
                     return result
-            return self._another(inputs, names)
+            return self._another(inputs, names, mode)
 
     # ---- the other programs
 
-    def _another(self, inputs: tuple[Any, ...], names: tuple[str, ...]) -> Any:
+    def _another(self, inputs: tuple[Any, ...], names: tuple[str, ...], mode: Mode) -> Any:
         for variant in self.variants[1:]:
-            result = variant.enter(inputs, names)
+            result = variant.enter(inputs, names, mode)
             if result is not MISS:
                 variant.replays += 1
                 self._first(variant)
                 return result
-        if self._on_cuda(inputs):
-            return self._graph(*inputs)  # type: ignore[misc]
-        return self._as_it_is(inputs, names)
+        if not self.runs and self._graph is None:
+            self._graph = self._on_cuda(inputs)
+        if self._graph is None:
+            return self._as_it_is(inputs, names, mode)
+        if names:
+            raise TypeError(f"on CUDA the arguments of a compiled step have no names: give {', '.join(names)} by "
+                            "position")
+        return self._graph(*inputs)
 
     def _first(self, variant: Variant) -> None:
         self.variants = [variant, *[v for v in self.variants if v is not variant]]
@@ -192,22 +197,18 @@ class Compiled:
             self._dropped += old.replays
         del self.variants[VARIANTS:]
 
-    def _on_cuda(self, inputs: tuple[Any, ...]) -> bool:
-        """Whether the step's tensors are on a GPU; then it becomes a CUDA graph."""
-        if not self.runs:
-            found = [p.value.array for p in places(self.step) if isinstance(p.value, Tensor)]
-            found += [getattr(x, "array", x) for x in inputs]
-            device = next((device_of(x) for x in found if on_cuda(x)), None)
-            self._graph = None if device is None else cuda_graph(self.step, device)
-        return self._graph is not None
+    def _on_cuda(self, inputs: tuple[Any, ...]) -> CudaGraph | None:
+        """The step as a CUDA graph, if its tensors are on a GPU."""
+        found = [p.value.array for p in places(self.step) if isinstance(p.value, Tensor)]
+        device = next((device_of(x) for x in (*found, *[getattr(x, "array", x) for x in inputs]) if on_cuda(x)), None)
+        return None if device is None else cuda_graph(self.step, device)
 
     # ---- the step itself
 
-    def _as_it_is(self, inputs: tuple[Any, ...], names: tuple[str, ...]) -> Any:
+    def _as_it_is(self, inputs: tuple[Any, ...], names: tuple[str, ...], mode: Mode) -> Any:
         arguments, arrays = _arguments(inputs)
         given = dict(zip(names, arguments[len(arguments) - len(names):], strict=True))
         call = partial(self.step, *arguments[: len(arguments) - len(names)], **given)
-        mode = MODE.get()
         kind = (names, tuple([_kind(x) for x in arrays]), mode.grad, id(mode.kernels))
         if any(type(x) is Tensor and x.requires_grad for x in inputs):
             self._why(kind, Unsupported("compile.why.argument_gradient"))
@@ -242,11 +243,15 @@ class Compiled:
             t.array = t.array.view()
         self.recordings += 1
         moved = next((p for v in self.variants if v.kind == kind for p in v.places if not p.same()), None)
+        found = places(self.step, [x for x in arguments if not isinstance(x, np.ndarray)])
         result, tape = run(call, [x for x in arguments if isinstance(x, np.ndarray)])
+        changed = next((p.name for p in found if not p.same()), None)
         self.runs += 1
         self._tangled = list({id(t): t for t in (*self._tangled, *tape.tangled)}.values())
         self._touched = [t for t, _ in tape.met.values()]
         try:
+            if changed is not None:
+                raise Unsupported("compile.why.changes", name=changed)
             self._consider(result, tape, arguments, names, kind, mode)
         except Unsupported as why:
             self._why(kind, why)

@@ -3,7 +3,7 @@
 Around a step of some microseconds every look counts. So the questions are written out for one variant, with the answers
 as literals, and a call passes through one function:
 
-    x0, x1 = inputs
+    [x0, x1] = inputs
     if type(x0) is Tensor: …
     if type(x0) is not ndarray or x0.shape != (32, 784) or …: return MISS
     if k4.cell_contents is not k5 or k6.training is not True or …: return MISS
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_zh.core.mode import MODE, Mode
+from tinygrad_zh.core.mode import Mode
 from tinygrad_zh.core.random import default_generator
 from tinygrad_zh.core.tensor import Tensor
 from tinygrad_zh.program.compiling.guards import Place, same
@@ -30,18 +30,18 @@ from tinygrad_zh.program.compiling.structure import written
 MISS = object()
 """What an entry returns for a call that its program was not made for, or that it could not finish."""
 
-Entry = Callable[[tuple[Any, ...], tuple[str, ...]], Any]
+Entry = Callable[[tuple[Any, ...], tuple[str, ...], Mode], Any]
 
 
 def entry(program: Callable[[list[Any]], list[Any]], recorded: Recorded, arguments: Sequence[Any],
           names: tuple[str, ...], structure: Any, mode: Mode, places: Sequence[Place],
           note: Callable[[Exception], None]) -> Entry:
-    """enter(inputs, names) → what the step returns, or MISS.
+    """enter(inputs, names, mode) → what the step returns, or MISS.
 
     arguments: those of the recording, as arrays where they are tensors; names: of the last ones, given as keywords.
     note: is told of an error that ended a replay. The step itself then runs, and raises what there is to raise.
     """
-    namespace: dict[str, Any] = {"Tensor": Tensor, "ndarray": np.ndarray, "MODE": MODE, "MISS": MISS, "same": same,
+    namespace: dict[str, Any] = {"Tensor": Tensor, "ndarray": np.ndarray, "MISS": MISS, "same": same,
                                  "program": program, "default_generator": default_generator, "Changed": Changed,
                                  "note": note}
     serial = itertools.count()
@@ -53,19 +53,21 @@ def entry(program: Callable[[list[Any]], list[Any]], recorded: Recorded, argumen
         namespace[name] = x
         return name
 
-    body = [f"if names != {names!r} or len(inputs) != {len(arguments)}: return MISS"]
-    if arguments:
-        body.append(f"{', '.join(f'x{i}' for i in range(len(arguments)))}, = inputs")
+    body = [
+        f"if names != {names!r}: return MISS" if names else "if names: return MISS",
+        "try:", f"    [{', '.join(f'x{i}' for i in range(len(arguments)))}] = inputs",
+        "except ValueError: return MISS",
+        f"if mode is not {bound(mode)}:",
+        f"    if mode.kernels is not {bound(mode.kernels)} or mode.grad is not {mode.grad}: return MISS",
+    ]
     for i, x in enumerate(arguments):
         body += _argument(f"x{i}", x, bound)
-    body += ["mode = MODE.get()",
-             f"if mode.kernels is not {bound(mode.kernels)} or mode.grad is not {mode.grad}: return MISS"]
     body += _look(places, bound)
     given = ", ".join(f"x{i}" for i, x in enumerate(arguments) if isinstance(x, np.ndarray))
     taken = ", ".join(f"o{i}" for i in range(len(recorded.outputs)))
     body += _run(f"[{taken}] = program([{given}])", recorded, bound)
     body.append(f"return {written(structure, bound)}")
-    text = "def enter(inputs, names):\n" + "".join(f"    {line}\n" for line in body)
+    text = "def enter(inputs, names, mode):\n" + "".join(f"    {line}\n" for line in body)
     return defined("enter", text, namespace)
 
 

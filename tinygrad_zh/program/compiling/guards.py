@@ -7,6 +7,7 @@ Each of these is a comparison of two references, and they are written out in one
 
 from __future__ import annotations
 
+import dis
 import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -15,10 +16,11 @@ import numpy as np
 
 from tinygrad_zh.core.tensor import Accumulator, Tensor
 from tinygrad_zh.nn import Module
-from tinygrad_zh.optim import Optimizer
+from tinygrad_zh.optim import Optimizer, Schedule
 from tinygrad_zh.program.compiling.recorded import Recorded
 
 _PLAIN = (bool, int, float, str, type(None))
+_OPENED = (Module, Optimizer, Schedule)
 _LONG = 1000
 
 
@@ -61,7 +63,8 @@ def places(step: Callable[..., Any], modules: Iterable[Any] = (), recorded: Reco
     accumulators = {id(t.source): t.source for t in met} | {id(a): a for a, _ in recorded.gradients}
     gradients = [a for a in accumulators.values() if isinstance(a, Accumulator)]
     found += [Place(a, ".grad", None, ".grad") for a in gradients if id(a) in recorded.none]
-    return found + [Place(a, ".grad is None", False, ".grad") for a, _ in recorded.before]
+    found += [Place(a, ".grad is None", False, ".grad") for a, _ in recorded.before]
+    return list({(id(p.holder), p.path): p for p in found}.values())
 
 
 def _function(step: Any) -> Any:
@@ -74,11 +77,11 @@ def _function(step: Any) -> Any:
 
 
 class _Walk:
-    """Goes from variable to attribute to element, to each object once. module: where the step was written; of other
-    modules' classes and functions nothing is looked at but modules (layers) and optimizers."""
+    """Goes from variable to attribute to element, to each object once. Of the engine it opens layers, optimizers and
+    schedules, else what was written in the same package as the step."""
 
     def __init__(self, module: str | None) -> None:
-        self.module = module
+        self.package = (module or "").partition(".")[0]
         self.seen: set[int] = set()
         self.parameters: list[Tensor] = []  # of optimizers
 
@@ -107,16 +110,15 @@ class _Walk:
 
     def _at(self, holder: Any, path: str, value: Any, name: str) -> Iterator[Place]:
         if isinstance(value, types.FunctionType):
-            if value.__module__ == self.module:
+            if self._own(value):
                 yield Place(holder, path, value, name)
                 if id(value) not in self.seen:
                     self.seen.add(id(value))
                     yield from self._variables(value)
-        elif isinstance(value, (*_PLAIN, Tensor, Module, Optimizer, np.ndarray, np.random.Generator)):
-            if type(value) is not Tensor or value.is_leaf:
-                yield Place(holder, path, value, name)
+        elif isinstance(value, (*_PLAIN, *_OPENED, Tensor, np.ndarray, np.random.Generator)):
+            yield Place(holder, path, value, name)
             yield from self.inside(value, name)
-        elif isinstance(value, (list, tuple, dict)) or type(value).__module__ == self.module:
+        elif isinstance(value, (list, tuple, dict)) or self._own(type(value)):
             yield from self.inside(value, name)
         elif hasattr(value, "__wrapped__"):  # a step that is compiled itself
             yield from self.of_callable(value)
@@ -140,8 +142,12 @@ class _Walk:
         elif isinstance(value, Optimizer):
             self.parameters += value.parameters
             yield from (place for place in self._attributes(value, name) if isinstance(place.value, _PLAIN))
-        elif hasattr(value, "__dict__") and type(value).__module__ == self.module:
+        elif isinstance(value, Schedule) or (hasattr(value, "__dict__") and self._own(type(value))):
             yield from self._attributes(value, name)
+
+    def _own(self, made: Any) -> bool:
+        """Whether a function or class was written in the step's package."""
+        return (getattr(made, "__module__", None) or "").partition(".")[0] == self.package
 
     def _attributes(self, owner: Any, name: str) -> Iterator[Place]:
         for attribute, value in vars(owner).items():
@@ -150,8 +156,8 @@ class _Walk:
 
 
 def _names(code: types.CodeType) -> list[str]:
-    """The names that a function looks up, those of functions within it too."""
-    names = list(code.co_names)
+    """The global names that a function looks up, those of functions within it too."""
+    names = [i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")]
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             names += _names(constant)

@@ -77,6 +77,8 @@ class Recorded:
     def __init__(self, tape: StepTape, outputs: Sequence[Any]) -> None:
         if tape.problem is not None:
             raise tape.problem
+        if not tape.complete:
+            raise Unsupported("compile.why.second_derivative")
         self.inputs = tape.inputs
         self.outputs = list(outputs)
         self.reads = tape.reads
@@ -118,8 +120,6 @@ class Recorded:
         """A line with names for arrays, and without the constants: two runs that did the same have the same."""
         taken = tuple([self._argument(x, line) for x in (*line.arguments, *line.keywords.values())])
         for array in line.outputs:
-            if isinstance(array, Tensor):
-                raise Unsupported("compile.why.second_derivative", where=place(line))
             if array is not None:
                 self.names.setdefault(id(array), f"v{len(self.names)}")
         given = tuple([x is not None and (self.names[id(x)], x.shape, x.dtype, x.strides) for x in line.outputs])
@@ -129,8 +129,6 @@ class Recorded:
         """An argument in the signature: an array by its name, a constant by its kind."""
         if isinstance(x, (tuple, list)):
             return tuple([self._argument(part, line) for part in x])
-        if isinstance(x, Tensor):
-            raise Unsupported("compile.why.second_derivative", where=place(line))
         if isinstance(x, np.random.Generator):
             return "default generator" if x is default_generator() else id(x)
         if hasattr(x, "strides"):
@@ -194,7 +192,7 @@ class StepTape(Tape):
 
     def __init__(self, inputs: Sequence[Any]) -> None:
         super().__init__()
-        there = gc.get_objects()
+        there = [x for x in gc.get_objects() if type(x) is Tensor or type(x) is Accumulator]
         self.inputs = list(inputs)
         self.before = [(a, a.grad) for a in there if type(a) is Accumulator]
         self.met: dict[int, tuple[Tensor, Any]] = {}  # leaves, and the arrays that they had then

@@ -15,6 +15,7 @@ from __future__ import annotations
 import itertools
 import linecache
 import math
+import re
 import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -132,7 +133,7 @@ class _Writer:
 
     def _function(self, line: Line) -> str:
         function = self.bodies.get(line.function, line.function)
-        return self._bound(function, line.function.__qualname__.replace(".", "_").replace("<lambda>", "function"))
+        return self._bound(function, re.sub(r"\W", "", "_".join(line.function.__qualname__.split(".")[-2:])))
 
     def _told(self, x: Any) -> str:
         """An argument as it is written."""

@@ -1,0 +1,232 @@
+"""Whatever is raised, nothing is half updated; what was handed out keeps its values; nothing is kept alive."""
+
+from __future__ import annotations
+
+import gc
+import linecache
+import weakref
+
+import numpy as np
+import pytest
+
+import tinygrad_zh as tz
+from tests.program.compiling.twins import Twin, batches, classification, state
+from tinygrad_zh import functional as F
+from tinygrad_zh import nn, optim
+
+
+def network():
+    tz.manual_seed(0)
+    model = nn.Sequential(nn.Dense(4, 6), nn.Dropout(0.5), nn.BatchNorm(6), nn.Dense(6, 3))
+    return classification(model, optim.Adam(model.parameters()))
+
+
+def draws():
+    return tz.default_generator().bit_generator.state["state"]["counter"].tobytes(), \
+        tz.default_generator().bit_generator.state["buffer_pos"]
+
+
+@pytest.mark.parametrize("calls", [0, 1, 2, 5])
+def test_labels_out_of_range(calls):
+    """While it is recorded and in a replay: the step's own error, and everything as before."""
+    twin = network()
+    step = tz.compile(twin.step, kernels="formulas")
+    given = batches((5, 4), count=8)
+    tz.manual_seed(3)
+    for batch in given[:calls]:
+        step(*batch)
+    before, drawn = state(twin), draws()
+    with pytest.raises(IndexError, match=r"cross_entropy: class label 3 is out of range for 3 classes \(0 to 2\)"):
+        step(given[0][0], np.array([0, 1, 2, 3, 0]))
+    assert state(twin) == before and draws() == drawn
+    for batch in given[calls:]:
+        step(*batch)
+    other = network()
+    tz.manual_seed(3)
+    for x, y in given:
+        other.step(tz.tensor(x), tz.tensor(y))
+    assert state(twin) == state(other)
+
+
+def test_an_error_in_the_step_itself():
+    """The running statistics are assigned before it is raised."""
+    twin = network()
+    broken = False
+
+    def step(x, y):
+        loss = twin.step(x, y)
+        if broken:
+            raise RuntimeError("mine")
+        return loss
+
+    compiled = tz.compile(step, kernels="formulas")
+    given = batches((5, 4))
+    for number in range(5):
+        broken = number != 1
+        before, drawn = state(twin), draws()
+        if broken:
+            with pytest.raises(RuntimeError, match="mine"):
+                compiled(*given[number])
+            assert state(twin) == before and draws() == drawn
+        else:
+            compiled(*given[number])
+
+
+def test_an_error_of_a_step_that_is_no_longer_recorded():
+    w, count = tz.tensor([1.0], requires_grad=True), 0
+
+    @tz.compile(kernels="formulas")
+    def step(x):
+        nonlocal count
+        count += 1
+        w.assign(w * x)
+        if count == 10:
+            raise RuntimeError("mine")
+        return w * count
+
+    for _ in range(9):
+        step(np.float32(1).reshape(()))
+    before = w.array
+    with pytest.raises(RuntimeError, match="mine"):
+        step(np.float32(2).reshape(()))
+    assert w.array is before
+
+
+def test_an_error_of_a_formula_in_a_replay():
+    """NumPy told to raise: the replay stops in the middle, and so does the step."""
+    twin = network()
+    step = tz.compile(twin.step, kernels="formulas")
+    given = batches((5, 4))
+    for batch in given[:4]:
+        step(*batch)
+    assert step.replays == 2
+    before, drawn = state(twin), draws()
+    with np.errstate(all="raise"), pytest.raises(FloatingPointError):
+        step(np.full((5, 4), 1e30, np.float32), given[0][1])
+    assert state(twin) == before and draws() == drawn
+    assert "FloatingPointError" in step.explain()
+
+
+def test_an_interruption_in_a_replay():
+    """Ctrl-C in a formula: nothing has changed, no mask is drawn, and the interruption passes on."""
+    class Interrupting(tz.Op):
+        on = False
+
+        def forward(x):
+            if Interrupting.on:
+                raise KeyboardInterrupt
+            return x * 1
+
+        def backward(dy):
+            return dy
+
+    twin = network()
+
+    @tz.compile(kernels="formulas")
+    def step(x, y):
+        twin.optimizer.zero_grad()
+        loss = F.cross_entropy(Interrupting(twin.model(x)), y)
+        loss.backward()
+        twin.optimizer.step()
+        return loss
+
+    given = batches((5, 4))
+    for batch in given[:4]:
+        step(*batch)
+    before, drawn = state(twin), draws()
+    Interrupting.on = True
+    with pytest.raises(KeyboardInterrupt):
+        step(*given[4])
+    assert state(twin) == before and draws() == drawn
+    Interrupting.on = False
+    step(*given[4])
+    assert step.replays == 3
+
+
+def test_what_was_handed_out_keeps_its_values():
+    twin = network()
+    step = tz.compile(twin.step, kernels="formulas")
+    kept = []
+    for batch in batches((5, 4), count=6):
+        loss = step(*batch)
+        kept += [(t, t.array.copy()) for t in (
+            loss, *[p.detach() for p in twin.model.parameters()], *[p.grad for p in twin.model.parameters()])]
+    for t, values in kept:
+        np.testing.assert_array_equal(t.numpy(), values)
+        with pytest.raises(ValueError, match="read-only"):
+            t.array[...] = 0
+
+
+def test_the_caller_s_array_stays_writable_and_is_not_kept():
+    """A step that returns its argument, keeps it in a leaf, and returns a view of it."""
+    kept = tz.tensor(np.zeros(3))
+
+    @tz.compile(kernels="formulas")
+    def step(x):
+        kept.assign(x)
+        return x, x.reshape((3, 1)), x * 2
+
+    x = np.arange(3.0)
+    for _ in range(4):
+        same, view, _ = step(x)
+    assert step.replays == 2 and x.flags.writeable
+    x[:] = 7
+    for t in (kept, same, view):
+        np.testing.assert_array_equal(t.numpy().reshape(-1), [0, 1, 2])
+
+
+def test_a_thousand_calls_keep_nothing():
+    twin = network()
+    step = tz.compile(twin.step, kernels="formulas")
+    batch = batches((5, 4))[0]
+    for _ in range(5):
+        step(*batch)
+    gc.collect()
+    before = len(gc.get_objects())
+    for _ in range(1000):
+        step(*batch)
+    gc.collect()
+    assert len(gc.get_objects()) <= before + 10
+
+
+def test_a_compiled_step_that_goes_takes_its_model_along():
+    twin = network()
+    step = tz.compile(twin.step, kernels="formulas")
+    for batch in batches((5, 4)):
+        step(*batch)
+    files = [file for file in linecache.cache if file.startswith("<tz.compile")]
+    model, program = weakref.ref(twin.model), weakref.ref(step)
+    gc.disable()
+    try:
+        del twin, step
+        assert program() is None and model() is None
+    finally:
+        gc.enable()
+    assert len([file for file in linecache.cache if file.startswith("<tz.compile")]) <= len(files) - 2
+
+
+def test_a_recording_keeps_no_results_alive():
+    """What was computed on the way is gone when the call is over."""
+    model = nn.Dense(4, 3)
+    results = []
+
+    @tz.compile(kernels="formulas")
+    def step(x):
+        y = model(x)
+        results.append(weakref.ref(y))
+        return y.sum()
+
+    for _ in range(3):
+        step(np.ones((2, 4), np.float32))
+    assert [ref() for ref in results] == [None, None]
+
+
+def test_a_debugger_finds_the_text_of_a_replay():
+    twin = Twin(nn.Dense(4, 3), None, None)
+    step = tz.compile(lambda x: twin.model(x).sum(), kernels="formulas")
+    for _ in range(3):
+        step(np.ones((2, 4), np.float32))
+    program = step.variants[0].made.program
+    text = "".join(linecache.getlines(program.__code__.co_filename))
+    assert "MatMul_forward(x0, p" in text
+    assert text.startswith("def replay(arrays):")
