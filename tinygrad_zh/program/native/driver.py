@@ -55,8 +55,10 @@ class Driver:
         else:
             yield from body
         yield from self._effects()
-        outputs = ", ".join(self._output(self.steps.name(a)) for a in self.recorded.outputs)
-        yield f"return [{outputs}]"
+        outputs = [self._output(i, self.steps.name(a)) for i, a in enumerate(self.recorded.outputs)]
+        for lines, _ in outputs:
+            yield from lines
+        yield f"return [{', '.join(name for _, name in outputs)}]"
 
     # ---- is all where it was?
 
@@ -246,5 +248,8 @@ class Driver:
         lent = name in self.places.written or self.parts.memory_of(name) in self.places.written
         return f"freeze({self._value(name)}{'.copy()' if lent else ''})"
 
-    def _output(self, name: str) -> str:
-        return self._kept(name)
+    def _output(self, i: int, name: str) -> tuple[list[str], str]:
+        """What is handed out, and the lines that make it."""
+        if name in self.places.written:
+            return [f"o{i} = {self._value(name)}.copy()", f"o{i}.setflags(False)"], f"o{i}"
+        return [], self._kept(name)

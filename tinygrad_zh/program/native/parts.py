@@ -138,26 +138,27 @@ class Parts(list[Part]):
         """A run, and the views that it reads, as items."""
         statements: list[ast.Assign] = []
         known: set[str] = set()
-
-        def view(name: str) -> None:
-            if name in known:
-                return
-            known.add(name)
-            if name in self.views:
-                view(self.views[name].reads[0])
-                statements.extend(self.views[name].statements)
-            elif name in self.turned:
-                back = tuple(map(int, np.argsort(self.turned[name])))
-                statements.append(_assignment(f"{name} = {turned(name)}.transpose({back})"))
-
         for step in run:
             for name in step.reads:
-                view(name)
+                statements += self._seen_from(name, known)
             statements += step.statements
         values = self.steps.values
         values = values | {turned(name): values[name].transpose(order) for name, order in self.turned.items()}
         written = {name for step in run for name in step.writes}
         return lowered(statements, values, written & outside)
+
+
+    def _seen_from(self, name: str, known: set[str]) -> list[ast.Assign]:
+        """The statements that make a name out of what is in memory, unless they are there already."""
+        if name in known:
+            return []
+        known.add(name)
+        if name in self.views:
+            return [*self._seen_from(self.views[name].reads[0], known), *self.views[name].statements]
+        if name in self.turned:
+            back = tuple(map(int, np.argsort(self.turned[name])))
+            return [_assignment(f"{name} = {turned(name)}.transpose({back})")]
+        return []
 
 
 def turned(name: str) -> str:

@@ -30,6 +30,7 @@ from tinygrad_zh.program.native.parts import Called, Compiled, Parts
 from tinygrad_zh.program.native.places import Places
 from tinygrad_zh.program.native.steps import Steps
 from tinygrad_zh.program.native.trial import check
+from tinygrad_zh_kernels import buffers
 
 
 def build(recorded: Recorded) -> Program:
@@ -43,6 +44,7 @@ def build(recorded: Recorded) -> Program:
     program = Program(recorded)
     check(program, recorded)
     program.bind([t for t, _ in recorded.leaves], [a for a, _ in recorded.gradients], [a for a, _ in recorded.before])
+    buffers.clear()  # of what was tried here much is not needed again
     return program
 
 

@@ -16,8 +16,8 @@ import numpy as np
 from tinygrad_zh.core.mode import using
 from tinygrad_zh.core.tensor import Accumulator, Tensor
 from tinygrad_zh.core.walk import sum_to
-from tinygrad_zh.program.compiling.recorded import Recorded, Unsupported
-from tinygrad_zh.program.native.steps import given
+from tinygrad_zh.program.compiling.recorded import Recorded, Unsupported, arrays_of
+from tinygrad_zh.program.native.steps import effects, given
 
 NUDGE = 8
 """Units in the last place by which values are off when formulas run again."""
@@ -39,7 +39,8 @@ def check(program: Any, recorded: Recorded) -> None:
         outputs = program(recorded.inputs)
     own = {id(t): leaf for (t, _), leaf in zip(recorded.leaves, leaves, strict=True)}
     gradients = [accumulators[id(a)].grad for a, array in recorded.gradients if array is not None]
-    found = [*outputs, *(own[id(t)].array for t, _ in recorded.assigned), *(None if g is None else g.array for g in gradients)]
+    found = [*outputs, *(own[id(t)].array for t, _ in recorded.assigned),
+             *(None if g is None else g.array for g in gradients)]
     wanted = [*recorded.outputs, *(a for _, a in (*recorded.assigned, *recorded.gradients) if a is not None)]
     with _rewound(recorded):
         nudged = _again(recorded)
@@ -62,17 +63,23 @@ def _rewound(recorded: Recorded) -> Iterator[None]:
 
 
 def _again(recorded: Recorded) -> dict[int, Any]:
-    """What the formulas give on nudged values, by the ids of the recorded arrays."""
+    """What the formulas give on nudged values, by the ids of the recorded arrays; of all that ends up somewhere."""
     rng = np.random.default_rng(0)
     values = {id(a): _nudged(a, rng) for a in given(recorded)}
+    kept = {id(a) for a in effects(recorded)}
+    last = {id(a): i for i, line in enumerate(recorded.lines)
+            for a in arrays_of((*line.outputs, *line.arguments, *line.keywords.values()))}
     with np.errstate(all="ignore"), using(grad=False, tape=None, kernels=None):
-        for line in recorded.lines:
+        for i, line in enumerate(recorded.lines):
             arguments = [_replaced(x, values) for x in line.arguments]
             keywords = {name: _replaced(x, values) for name, x in line.keywords.items()}
             results = line.function(*arguments, **keywords)
             results = results if type(results) is tuple else (results,)
             values |= {id(o): _summed(np.asarray(r), o) for o, r in zip(line.outputs, results, strict=True)
                        if o is not None}
+            for array in arrays_of((*line.outputs, *line.arguments, *line.keywords.values())):
+                if last[id(array)] == i and id(array) not in kept:
+                    values.pop(id(array), None)
     return values
 
 
