@@ -30,7 +30,8 @@ from tinygrad_zh.i18n import aligned  # noqa: E402
 RESULTS = ROOT / "benchmarks" / "results" / "startup.json"
 BUDGET = 1.0
 STEPS = 10
-WAYS = {"formulas": ("--kernels", "formulas"), "numba": ("--kernels", "numba")}
+WAYS = {"as it comes": (), "formulas": ("--compile", "off"), "numba": ("--compile", "off", "--kernels", "numba"),
+        "compiled": ("--compile", "on")}
 """Arguments of `train s3`."""
 ROUNDS = 5
 
