@@ -417,6 +417,9 @@ class _Results:
             root = self.roots.get(base, base)
             name = f"{root}_{name}"
             self.roots[name] = root
+        elif op.__name__ == "MatMul":
+            names = [self.lister.names.get(id(a), "") for a in line.arguments]
+            name = "".join(names) if all(1 <= len(n) <= 3 for n in names) else name  # X @ w: Xw
         elif op.__name__ == "Add" and all(isinstance(s, tuple) for s in line.info["sources"]):
             name = "h"  # two paths meet
         if op.many:

@@ -60,9 +60,11 @@ def _blas() -> str:
     """Which library multiplies matrices here, for which processor, with how many threads: bits depend on it."""
     from threadpoolctl import threadpool_info
 
-    found = next((info for info in threadpool_info() if info["user_api"] == "blas"), None)
-    if found is None:
+    several = [info for info in threadpool_info() if info["user_api"] == "blas"]
+    several.sort(key=lambda info: "numpy" not in info["filepath"])  # SciPy brings its own
+    if not several:
         return text("unroll.no_blas")
+    found = several[0]
     return text("unroll.blas", name=f"{found['internal_api']} {found['version']}",
                 core=found.get("architecture") or "?", threads=found["num_threads"])
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh.core.tape import Line
-from tinygrad_zh.program.listing import Listing, Statement
+from tinygrad_zh.program.listing import BACKWARD, Listing, Statement
 
 WIDTH = 96
 """A line that would grow longer than this is not folded into."""
@@ -242,6 +242,9 @@ def _foldable(before: Row, row: Row, listing: Listing) -> bool:
         return False
     after = listing.values.get(row.targets[0])
     if value.nbytes >= ELISION and after is not None and value.shape == after.shape and value.strides != after.strides:
+        return False
+    ops = sum(line.kind in ("forward", "backward") for line in before.lines + row.lines)
+    if ops > (2 if row.section == BACKWARD else 3):
         return False
     return len(ast.unparse(row.tree)) + len(ast.unparse(before.tree.value)) - len(target) <= WIDTH
 
