@@ -30,6 +30,7 @@ COMMANDS = {
     "exercise": "tinygrad_zh.exercises.command",
     "kernels": "tinygrad_zh.kernels.command",
     "bench": "tinygrad_zh.bench.command",
+    "warmup": "tinygrad_zh.documents.warmup_command",
     "doctor": "tinygrad_zh.doctor",
 }
 """{command: module}; its words are in the catalogue under cli.<command>.help and cli.<command>.examples."""

@@ -73,6 +73,7 @@ def examine() -> Iterator[Finding]:
     yield _compiler()
     yield _package("greenlet", needed=False)
     yield _cache()
+    yield _compiled()
 
 
 def _package(name: str, *, needed: bool, distribution: str | None = None) -> Finding:
@@ -253,6 +254,24 @@ def _cache() -> Finding:
     from tinygrad_zh.data.download import cache_folder
 
     return Finding("cache", str(cache_folder()))
+
+
+def _compiled() -> Finding:
+    """What is compiled, and whether more can be kept."""
+    if _version("numba") is None:
+        return Finding("compiled", text("doctor.absent"), "note", text("doctor.numba.fix"))
+    try:
+        from tinygrad_zh.program import stored
+
+        kept = stored.stored()
+    except Exception as error:  # as of Numba above; or it finds no folder for what it compiles
+        return Finding("compiled", " ".join(str(error).split()), "note", text("doctor.compiled.fix"))
+    found = text("doctor.compiled.found", files=len(kept.files), size=kept.size / 1e6, folder=kept.programs)
+    try:
+        stored.writable()
+    except OSError:
+        return Finding("compiled", found, "note", text("doctor.compiled.fix"))
+    return Finding("compiled", found, fix=None if kept.files else text("doctor.compiled.warmup"))
 
 
 def _as_table(findings: list[Finding]) -> str:

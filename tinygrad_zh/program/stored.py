@@ -1,0 +1,56 @@
+"""What was compiled and is kept on disk: kernels, by Numba beside their source, and programs of steps. 编译缓存"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from tinygrad_zh import disk
+
+KEPT = (".nbi", ".nbc")
+"""Numba's index of what it compiled of a function, and the machine code."""
+
+
+class Stored(NamedTuple):
+    """The files, their bytes, and the folders that hold them: of the kernels together, and of the programs."""
+
+    files: list[Path]
+    size: int
+    kernels: Path | None
+    programs: Path
+
+
+def stored() -> Stored:
+    """What there is now. Raises ImportError without Numba. 中文：已编译的内容。"""
+    from tinygrad_zh.kernels.warming import folders
+    from tinygrad_zh.program.native.cache import folder
+
+    found = folders()
+    files = [file for place in found for file in _within(place) if file.suffix in KEPT]
+    files += [file for place in (folder(), folder() / "__pycache__") for file in _within(place)
+              if file.name.startswith("compiled_")]
+    kernels = Path(os.path.commonpath(found)) if found else None
+    return Stored(files, sum(file.stat().st_size for file in files), kernels, folder())
+
+
+def clear() -> Stored:
+    """Remove all of it, and nothing else; returns what there was. 中文：清除编译缓存。"""
+    before = stored()
+    for file in before.files:
+        file.unlink(missing_ok=True)
+    return before
+
+
+def writable() -> None:
+    """Raises OSError where programs cannot be kept, naming the folder."""
+    place = stored().programs
+    place.mkdir(parents=True, exist_ok=True)
+    with disk.whole_file(place / "compiled_nothing") as beside:
+        beside.touch()
+    (place / "compiled_nothing").unlink()
+
+
+def _within(folder: Path) -> Iterator[Path]:
+    return (file for file in folder.iterdir() if file.is_file()) if folder.is_dir() else iter(())
