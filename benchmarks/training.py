@@ -129,12 +129,15 @@ def run(options: argparse.Namespace) -> int:
 
 
 def chosen_cases(options: argparse.Namespace) -> list[Case]:
-    """The cases whose names begin so. Raises ValueError for a beginning that none has."""
+    """The cases of these names, or whose names begin so. Raises ValueError for a beginning that none has."""
     known = TINY if options.quick else CASES
+    chosen: set[str] = set()
     for word in options.cases:
-        if not any(name.startswith(word) for name in known):
+        found = {word} & known.keys() or {name for name in known if name.startswith(word)}
+        if not found:
             raise ValueError(f"--cases: no case begins with {word!r}; there are {', '.join(known)}")
-    return [case for name, case in known.items() if not options.cases or name.startswith(tuple(options.cases))]
+        chosen |= found
+    return [case for name, case in known.items() if not chosen or name in chosen]
 
 
 def chosen_peers(options: argparse.Namespace) -> Sequence[Peer]:

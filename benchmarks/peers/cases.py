@@ -35,7 +35,10 @@ class Case(NamedTuple):
     rate: float = 1e-3
 
     def __str__(self) -> str:
-        sizes = "–".join(map(str, self.sizes)) if self.model == "mlp" else f"{self.model} {self.sizes}"
+        sizes = {"mlp": "–".join(map(str, self.sizes)),
+                 "transformer": "transformer of vocabulary {}, width {}, heads {}, hidden {}, depth {}, length {}, "
+                                "classes {}",
+                 "cnn": "convolutions of {} and {} kernels, classes {}"}[self.model].format(*self.sizes)
         return f"{self.name}: {sizes}, batch {self.batch}, {self.loss}, {self.optimizer}"
 
 
