@@ -90,7 +90,7 @@ def recorded(row: Row, case: Case, dtype: type) -> Sequence[Any]:
 AXES = ["axis=-1, keepdims=True", "axis=(0,), keepdims=True", "axis=None, keepdims=True", "axis=(0, 1), keepdims=True"]
 ONE = ["-{}", "np.abs({})", "np.tanh({})", "np.exp(-np.abs({}))", "np.sign({})", "np.sqrt(np.abs({}))", "{} ** 2",
        "np.maximum({}, 0)", "np.clip({}, -1, 1)", "np.log1p(np.abs({}))", "{}.mT.mT", "{}.T.T", "{} * 0.5",
-       "({} > 0).astype(np.float32)", "{}.reshape(-1).reshape({}.shape)", "{}[::-1]", "(1 + {} * {}) ** -0.5",
+       "({} > 0).astype(np.float32)", "{}.reshape(-1).reshape({}.shape)", "{}.mT.reshape({}.shape)", "{}[::-1]", "(1 + {} * {}) ** -0.5",
        "{}[..., None].sum(axis=-1)", "np.broadcast_to({}, (3, *{}.shape)).mean(axis=0)"]
 TWO = ["{} + {}", "{} - {}", "{} * {}", "{} / (1 + np.abs({}))", "np.where({} > 0, {}, 0)", "np.maximum({}, {})",
        "np.where({} >= {}, 1, 0.5)"]

@@ -178,6 +178,7 @@ def to_shape(new: Shape) -> Change:
     def change(shape: Shape, strides: Shape) -> tuple[Shape, int, Shape]:
         if not math.prod(shape):
             return new, 0, c_strides(new)
+        shape, strides = merged(shape, strides)
         parts = refined(cuts(shape), cuts(new))
         if parts is None:
             raise NotAView
@@ -216,6 +217,21 @@ def squeezed(shape: Shape, strides: Shape) -> tuple[Shape, Shape]:
     """Without the axes of length 1."""
     kept = [i for i, n in enumerate(shape) if n != 1]
     return tuple(shape[i] for i in kept), tuple(strides[i] for i in kept)
+
+
+def merged(shape: Shape, strides: Shape) -> tuple[Shape, Shape]:
+    """With neighbouring axes as one that are stepped through as if they were one.
+
+    >>> merged((2, 3, 4), (12, 4, 1))
+    ((24,), (1,))
+    """
+    axes: list[tuple[int, int]] = []
+    for n, s in zip(*squeezed(shape, strides), strict=True):
+        if axes and axes[-1][1] == n * s:
+            axes[-1] = axes[-1][0] * n, s
+        else:
+            axes.append((n, s))
+    return tuple(n for n, _ in axes), tuple(s for _, s in axes)
 
 
 def cuts(shape: Shape) -> frozenset[int]:

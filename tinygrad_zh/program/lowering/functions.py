@@ -40,7 +40,7 @@ UFUNCS = frozenset({
 _FLOATS_ONLY = frozenset({np.exp, np.log, np.log1p, np.sqrt, np.sin, np.cos, np.tanh, np.true_divide, np.power,
                           np.isfinite})
 
-_NUMBERS_ONLY = frozenset({np.add, np.subtract, np.multiply, np.absolute, np.negative, np.sign})
+_NUMBERS_ONLY = frozenset({np.subtract, np.absolute, np.negative, np.sign})
 
 
 def is_expression(x: Any) -> TypeGuard[Expression]:
@@ -55,6 +55,8 @@ def ufunc(function: Any, *operands: Any) -> Expression:
     if function not in UFUNCS:
         raise NotLowerable(function.__name__)
     *inputs, output = function.resolve_dtypes((*map(_kind, operands), None))
+    if inputs[0].kind == "b":
+        function = {np.add: np.bitwise_or, np.multiply: np.bitwise_and}.get(function, function)
     if (function in _FLOATS_ONLY and inputs[0].kind != "f") or (function in _NUMBERS_ONLY and inputs[0].kind == "b"):
         raise NotLowerable(f"{function.__name__} of {inputs[0]}")
     shape = np.broadcast_shapes(*map(np.shape, operands))
