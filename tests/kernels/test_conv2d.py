@@ -1,49 +1,23 @@
-"""Convolution and pooling on the CPU: shared among threads, and the choice between the ways to compute."""
+"""Convolution on the CPU: the choice between the ways to compute."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
-numba = pytest.importorskip("numba", reason="Numba is not installed")
+pytest.importorskip("numba", reason="Numba is not installed")
 
-from tinygrad_zh_kernels import bodies, conv2d, pooling  # noqa: E402
-from tinygrad_zh_kernels.conv2d import cpu as conv2d_cpu  # noqa: E402
-from tinygrad_zh_kernels.pooling import cpu as pooling_cpu  # noqa: E402
+from tinygrad_zh_kernels import bodies, conv2d
+from tinygrad_zh_kernels.conv2d import cpu as conv2d_cpu
 
 FLOAT32 = np.dtype(np.float32)
-KERNELS = [conv2d.forward, conv2d.backward_W, pooling.max_forward, pooling.max_backward]
-
-
-@pytest.fixture
-def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Numba has two threads, and uses them for however little there is to do."""
-    if numba.config.NUMBA_NUM_THREADS < 2:
-        pytest.skip("Numba has one thread here (NUMBA_NUM_THREADS)")
-    before = numba.get_num_threads()
-    monkeypatch.setattr(conv2d_cpu, "FEW", 0)
-    monkeypatch.setattr(pooling_cpu, "FEW", 0)
-    numba.set_num_threads(2)
-    yield
-    numba.set_num_threads(before)
 
 
 def results(kernel: Any, name: str = "numba") -> tuple[Any, ...]:
-    size = (5, 3, 2, 9) if kernel.room == "conv2d" else (5, 3, 9)
-    found = bodies(kernel)[name].run(None, kernel.arguments(np.random.default_rng(0), FLOAT32, size))
+    found = bodies(kernel)[name].run(None, kernel.arguments(np.random.default_rng(0), FLOAT32, (5, 3, 2, 9)))
     return found if isinstance(found, tuple) else (found,)
-
-
-@pytest.mark.slow  # the loops that threads share are compiled anew
-@pytest.mark.parametrize("kernel", KERNELS, ids=str)
-def test_two_threads_compute_what_one_does(kernel: Any, request: pytest.FixtureRequest) -> None:
-    alone = results(kernel)
-    request.getfixturevalue("two_threads")
-    for one, two in zip(alone, results(kernel), strict=True):
-        np.testing.assert_allclose(two, one, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("kernel", [conv2d.forward, conv2d.backward_x, conv2d.backward_W], ids=str)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+pytest.importorskip("numba", reason="Numba is not installed")
+
 import tinygrad_zh_kernels as library
 from tests.support import machine_code
 from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors

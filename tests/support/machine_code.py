@@ -40,19 +40,25 @@ def full_name(dispatcher: Dispatcher) -> str:
 
 
 def compiled(functions: Any) -> dict[str, list[str]]:
-    """{full name: machine code, once for each combination of types} of these functions and of all that they call.
-
-    Numba does not show what it has loaded from its cache, but the module is there.
-    """
+    """{full name: machine code, once for each combination of types} of these functions and of all that they call."""
     code: dict[str, dict[str, str]] = defaultdict(dict)
     for dispatcher in functions:
         for overload in dispatcher.overloads.values():
-            library = overload.library
-            module = library._shared_module if library._disable_inspection else library._final_module
-            text = library._codegen._tm.emit_assembly(module)
-            for symbol, body in re.findall(r"^(_ZN\w+):.*\n((?:.*\n)*?)\.Lfunc_end", text, re.M):
+            assembly = overload.library._codegen._tm.emit_assembly(_module(overload))
+            for symbol, body in re.findall(r"^(_ZN\w+):.*\n((?:.*\n)*?)\.Lfunc_end", assembly, re.M):
                 code[".".join(_parts(symbol[3:]))][symbol] = body
     return {name: list(bodies.values()) for name, bodies in code.items()}
+
+
+def text(dispatcher: Dispatcher) -> str:
+    """LLVM's words for what it has made of a function."""
+    return "".join(str(_module(overload)) for overload in dispatcher.overloads.values())
+
+
+def _module(overload: Any) -> Any:
+    """Numba does not show what it has loaded from its cache, but the module is there."""
+    library = overload.library
+    return library._shared_module if library._disable_inspection else library._final_module
 
 
 def _parts(symbol: str) -> Iterator[str]:
@@ -80,18 +86,19 @@ def _innermost(lines: list[str]) -> list[str]:
 
 def computing_loops(dispatcher: Dispatcher) -> int:
     """How many innermost loops of the source compute with elements of arrays."""
-    loops = [node for node in ast.walk(_tree(dispatcher)) if isinstance(node, ast.For)]
+    loops = [node for node in ast.walk(tree(dispatcher)) if isinstance(node, ast.For)]
     innermost = [loop for loop in loops if not any(isinstance(x, ast.For) for x in _inside(loop))]
     return sum(_computes(_inside(loop), dispatcher.py_func.__globals__) for loop in innermost if _counts(loop))
 
 
 def callees(dispatcher: Dispatcher) -> list[Dispatcher]:
     """The compiled functions that the source calls."""
-    return [value for value in _called(ast.walk(_tree(dispatcher)), dispatcher.py_func.__globals__)
+    return [value for value in _called(ast.walk(tree(dispatcher)), dispatcher.py_func.__globals__)
             if isinstance(value, Dispatcher)]
 
 
-def _tree(dispatcher: Dispatcher) -> ast.Module:
+def tree(dispatcher: Dispatcher) -> ast.Module:
+    """The source."""
     return ast.parse(textwrap.dedent(inspect.getsource(dispatcher.py_func)))
 
 
