@@ -14,19 +14,20 @@ from tinygrad_zh.documents import SYSTEMS
 from tinygrad_zh.documents.script import opened_function, record_script
 from tinygrad_zh.i18n import language, text
 from tinygrad_zh.program import Unrolled, unroll
-from tinygrad_zh.program.unrolling import unroll_tape
+from tinygrad_zh.program.unrolling import STYLES, unroll_tape
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="?", default="s6", metavar="s6|FILE.py[:function]",
                         help=text("cli.unroll.what", systems=", ".join(SYSTEMS)))
     parser.add_argument("--out", type=Path, metavar="FILE.py", help=text("cli.unroll.out"))
+    parser.add_argument("--style", choices=tuple(STYLES), default="numpy", help=text("cli.unroll.style"))
     parser.set_defaults(passed_on=[])  # what stands behind "--"
 
 
 def run(arguments: argparse.Namespace) -> int:
     with redirect_stdout(sys.stderr):  # what the user's program prints is no part of ours
-        program = _unrolled(arguments.what, arguments.passed_on)
+        program = _unrolled(arguments.what, arguments.passed_on, arguments.style)
     if arguments.out is not None:
         program.save(arguments.out)
         print(text("train.written", files=arguments.out))
@@ -37,29 +38,29 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _unrolled(what: str, words: list[str]) -> Unrolled:
+def _unrolled(what: str, words: list[str], style: str) -> Unrolled:
     if what in SYSTEMS:
-        return unroll(import_module(SYSTEMS[what]).first_step(), lang=language())
+        return unroll(import_module(SYSTEMS[what]).first_step(), lang=language(), style=style)
     file, _, function = what.rpartition(":")
     if not function.isidentifier() or not file:
         file, function = what, ""
     path = Path(file)
     if path.suffix != ".py" or not path.is_file():
         raise ValueError(text("cli.unroll.unknown", what=what, systems=", ".join(SYSTEMS)))
-    return _function(path, function, words) if function else _script(path, words)
+    return _function(path, function, words, style) if function else _script(path, words, style)
 
 
-def _function(path: Path, name: str, words: list[str]) -> Unrolled:
+def _function(path: Path, name: str, words: list[str], style: str) -> Unrolled:
     try:
         with opened_function(path, name, words) as function:
-            return unroll(function, lang=language())
+            return unroll(function, lang=language(), style=style)
     except (ValueError, OSError, ImportError):
         raise
     except Exception as error:
         raise ValueError(_told(path, error)) from error
 
 
-def _script(path: Path, words: list[str]) -> Unrolled:
+def _script(path: Path, words: list[str], style: str) -> Unrolled:
     """The first step of training of a whole program."""
     recorded = record_script(path, words)
     tape: Tape = recorded.trace
@@ -69,7 +70,7 @@ def _script(path: Path, words: list[str]) -> Unrolled:
         raise ValueError(text("cli.unroll.nothing", what=path))
     if isinstance(recorded.ended, Exception):
         print(_told(path, recorded.ended), file=sys.stderr)
-    return unroll_tape(tape, path.name, lang=language())
+    return unroll_tape(tape, path.name, lang=language(), style=style)
 
 
 def _told(path: Path, error: Exception) -> str:

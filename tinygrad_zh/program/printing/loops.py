@@ -95,9 +95,9 @@ class _Program:
 
     def leaf(self, leaf: Leaf) -> Iterator[str]:
         said = "  ".join(part for part in (leaf.path, " × ".join(map(str, leaf.value.shape))) if part)
-        first, *rest = nested_list(leaf.name, leaf.value)
-        yield f"{first}  # {said}" if said and not rest else first
-        yield from rest
+        *lines, last = nested_list(leaf.name, leaf.value)
+        yield from lines
+        yield f"{last}  # {said}" if said else last
 
     # ---- what it computes
 
