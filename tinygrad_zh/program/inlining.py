@@ -168,6 +168,9 @@ class _Substitution(ast.NodeTransformer):
         value = self._global(node)
         if isinstance(value, (int, float, str, tuple)):
             return ast.parse(repr(value), mode="eval").body
+        if value is not None and not isinstance(value, (FunctionType, OpMeta)):
+            raise ValueError(f"{self.function.__qualname__} cannot be written out: it reads {node.id}, a "
+                             f"{type(value).__name__} from outside; pass it as an input of the op")
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
@@ -196,7 +199,7 @@ class _Substitution(ast.NodeTransformer):
         """What a name of the function's module means, if it is one that the result cannot use as it is."""
         if not isinstance(node, ast.Name) or node.id in self.known or hasattr(builtins, node.id):
             return None
-        value = self.function.__globals__.get(node.id)
+        value = meaning(self.function, node.id)
         return None if isinstance(value, ModuleType) else value
 
 
@@ -206,9 +209,16 @@ class _Substitution(ast.NodeTransformer):
 def called_op(function: FunctionType, tree: ast.expr) -> Any:
     """The op that an expression of a function's body is a call of, or None."""
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
-        op = function.__globals__.get(tree.func.id)
+        op = meaning(function, tree.func.id)
         return op if isinstance(op, OpMeta) else None
     return None
+
+
+def meaning(function: FunctionType, name: str) -> Any:
+    """What a name from outside stands for in a function's body: of the function around it, or of its module."""
+    if name in function.__code__.co_freevars and function.__closure__ is not None:
+        return function.__closure__[function.__code__.co_freevars.index(name)].cell_contents
+    return function.__globals__.get(name)
 
 
 def _body(function: FunctionType) -> list[Any]:
@@ -283,6 +293,6 @@ def _helpers(function: FunctionType) -> Iterator[tuple[str, FunctionType]]:
         if helper.__name__ in seen:
             continue
         seen[helper.__name__] = helper
-        named = (helper.__globals__.get(name) for name in helper.__code__.co_names)
+        named = (meaning(helper, name) for name in (*helper.__code__.co_names, *helper.__code__.co_freevars))
         waiting += [f for f in named if isinstance(f, FunctionType) and f.__module__ != np.__name__]
     yield from reversed(seen.items())

@@ -96,7 +96,7 @@ def _without_last_ones(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _literal(array: Array, indent: int) -> str:
     opening, ending = "np.array(", f", dtype={dtype_name(array)})"
-    numbers: dict[str, Any] = {"all": number}
+    numbers: Any = {"all": number}
     body = np.array2string(array, separator=", ", threshold=array.size + 1, formatter=numbers,
                            max_line_width=116 - len(ending), prefix=" " * (indent + len(opening)))
     return opening + re.sub(r"\n+", "\n", body) + ending

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh._version import __version__
-from tinygrad_zh.core.op import OpMeta
 from tinygrad_zh.i18n import display_width, text, wrap
+from tinygrad_zh.program.inlining import definition, meaning
 from tinygrad_zh.program.listing import UPDATE, Leaf, Listing
 from tinygrad_zh.program.printing.calling import display_names
 from tinygrad_zh.program.printing.comments import comment
 from tinygrad_zh.program.printing.numbers import READER, number, written
-from tinygrad_zh.program.printing.simplifying import Row, required, simplified
+from tinygrad_zh.program.printing.simplifying import Row, copied, required, simplified
 
 WIDTH = 120
 COLUMNS = range(32, 57)
@@ -199,42 +199,45 @@ def _order(listing: Listing, leaf: str) -> int:
 
 
 def _helpers(listing: Listing, rows: Sequence[Row]) -> list[str]:
+    """The functions that are called, and those and the numbers that they need themselves."""
     called = {name for row in rows for name in row.reads}
     wanted: dict[str, FunctionType] = {}
+    constants: dict[str, Any] = {}
     waiting = [function for name, function in listing.helpers.items() if name in called]
     while waiting:
         function = waiting.pop()
         wanted[function.__name__] = function
-        waiting += [f for name in _globals(function) if isinstance(f := function.__globals__.get(name), FunctionType)
-                    and f.__name__ not in wanted]
-    lines: list[str] = []
-    for name in sorted(wanted, key=list(listing.helpers).index):
+        for name, value in _from_outside(function).items():
+            if isinstance(value, FunctionType):
+                waiting += [value] if value.__name__ not in wanted else []
+            elif isinstance(value, (int, float, str, tuple)):
+                constants[name] = value
+            elif not (isinstance(value, ModuleType) and value.__name__ in ("numpy", "math")):
+                raise ValueError(f"{function.__name__} cannot be written out: it needs {name}, a "
+                                 f"{type(value).__name__}; NumPy and numbers are all that the program has")
+    lines = ["", *(f"{name} = {value!r}" for name, value in sorted(constants.items()))] if constants else []
+    order = list(listing.helpers)
+    for name in sorted(wanted, key=lambda name: order.index(name) if name in order else -1):
         lines += ["", *_source(wanted[name]).splitlines(), ""]
     return ["", _heading("helpers"), *lines] if lines else []
 
 
-def _globals(function: FunctionType) -> list[str]:
-    return [n.id for n in ast.walk(ast.parse(dedent(inspect.getsource(function)))) if isinstance(n, ast.Name)]
+def _from_outside(function: FunctionType) -> dict[str, Any]:
+    """What the body of a function reads that is neither its own nor Python's."""
+    body = definition(function).body
+    names = {n.id for part in body for n in ast.walk(part) if isinstance(n, ast.Name)}
+    return {name: value for name in sorted(names) if (value := meaning(function, name)) is not None}
 
 
 def _source(function: FunctionType) -> str:
     """A function as it is written, without annotations, which have names of their own."""
     source = dedent(inspect.getsource(function))
-    tree: Any = ast.parse(source).body[0]
-    for name in _globals(function):
-        value = function.__globals__.get(name)
-        if isinstance(value, OpMeta):
-            raise ValueError(f"{function.__name__} calls the op {name} inside a loop, which cannot be written out")
-        if isinstance(value, ModuleType) and value.__name__ not in ("numpy", "math"):
-            raise ValueError(f"{function.__name__} needs the module {value.__name__}; the program has NumPy alone")
-    arguments = tree.args
-    for parameter in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
+    tree: Any = copied(definition(function))
+    for parameter in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs):
         parameter.annotation = None
-    tree.returns = None
-    header = ast.unparse(ast.fix_missing_locations(
-        ast.FunctionDef(tree.name, arguments, [ast.Pass()], [], None))).splitlines()[0]
-    body = source.splitlines()[tree.body[0].lineno - 1:]
-    return "\n".join([header, *body])
+    header = ast.FunctionDef(tree.name, tree.args, [ast.Pass()], [], None)
+    first = ast.unparse(ast.fix_missing_locations(header)).splitlines()[0]
+    return "\n".join([first, *source.splitlines()[definition(function).body[0].lineno - 1:]])
 
 
 def _modules(program: str, packed: bool) -> Iterable[str]:
