@@ -6,6 +6,7 @@ import ast
 import io
 from collections.abc import Iterator
 from contextlib import redirect_stdout
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from tests.ops.checks import as_tuple, seeds_for
 from tests.ops.reach import for_examples
 from tests.ops.table import TABLE, Case, Row
 from tinygrad_zh import functional as F
+from tinygrad_zh.documents import SYSTEMS
 from tinygrad_zh.i18n import in_language
 from tinygrad_zh.program.listing import Listing, listed
 from tinygrad_zh.program.printing.calling import display_names
@@ -135,6 +137,12 @@ def test_batch_norm_changes_its_statistics() -> None:
     listing = listing_of(lambda x: (norm(x) ** 3).sum(), data()[0])
     assert len(listing.updates) == 2
     assert_equal(listing)
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("system", ["s5", "s6"])
+def test_the_first_step_of_a_system(system: str) -> None:
+    assert_equal(listing_of(import_module(SYSTEMS[system]).first_step()))
 
 
 # ---- how it reads
