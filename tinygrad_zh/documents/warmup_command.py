@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
         before = stored.clear()
         say("warmup.cleared", files=len(before.files), size=before.size / 1e6)
         return 0
-    stored.writable()
+    _check_folder()
     began, note = time.perf_counter(), stored.stored().programs / NOTE
     key = _key()
     if _all_there(note, key):
@@ -65,6 +65,14 @@ def run(arguments: argparse.Namespace) -> int:
         beside.write_text(json.dumps({"key": key, "files": sorted(map(str, stored.stored().files))}), encoding="utf-8")
     _tell("warmup.done", began)
     return 0
+
+
+def _check_folder() -> None:
+    """Raises ValueError where programs cannot be kept."""
+    try:
+        stored.writable()
+    except OSError as error:
+        raise ValueError(text("warmup.unwritable", folder=stored.stored().programs, reason=error.strerror)) from None
 
 
 def _parts() -> Iterator[tuple[str, Callable[[], None]]]:
