@@ -204,6 +204,42 @@ def test_a_numba_that_does_not_start_is_a_line_and_no_crash(monkeypatch, install
     assert doctor._numba()[1:3] == ("Numba needs NumPy 2.3 or less", "note")
 
 
+@pytest.fixture
+def programs(monkeypatch, tmp_path):
+    """Compiled functions are kept in a folder of the test's, where there are none of kernels."""
+    monkeypatch.setattr("tinygrad_zh.kernels.warming.folders", list)
+    monkeypatch.setattr("tinygrad_zh.program.native.cache.folder", lambda: tmp_path / "kept" / "here")
+    return tmp_path / "kept" / "here"
+
+
+def test_what_is_compiled_is_counted(programs):
+    pytest.importorskip("numba", reason="Numba is not installed")
+    finding = doctor._compiled()
+    assert (finding.found, finding.status) == (f"0 files, 0.0 MB  {programs}", "ok")
+    assert "tinygrad-zh warmup" in finding.fix
+    (programs / "compiled_1.py").write_bytes(bytes(2_000_000))
+    assert doctor._compiled() == ("compiled", f"1 files, 2.0 MB  {programs}", "ok", None)
+    assert [path.name for path in programs.iterdir()] == ["compiled_1.py"]
+
+
+def test_a_folder_where_nothing_can_be_kept_is_noted(programs):
+    pytest.importorskip("numba", reason="Numba is not installed")
+    programs.parent.write_text("a file, no folder")
+    finding = doctor._compiled()
+    assert finding.status == "note" and "NUMBA_CACHE_DIR" in finding.fix
+
+
+def test_kernels_that_do_not_load_are_a_line_and_no_crash(monkeypatch):
+    pytest.importorskip("numba", reason="Numba is not installed")
+
+    def broken():
+        raise RuntimeError("cannot cache function: no locator\navailable")
+
+    monkeypatch.setattr("tinygrad_zh.kernels.warming.folders", broken)
+    finding = doctor._compiled()
+    assert finding[1:3] == ("cannot cache function: no locator available", "note")
+
+
 @pytest.mark.parametrize(("driver", "runtime", "found", "status"), [
     (0, None, "no NVIDIA driver; kernels on CUDA run in the emulator", "note"),
     (0, 12090, "no NVIDIA driver; kernels on CUDA run in the emulator", "note"),
