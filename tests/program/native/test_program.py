@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from tinygrad_zh import functional as F
 from tinygrad_zh import nn
 from tinygrad_zh.core import Tensor
 from tinygrad_zh.program.compiling.recorded import Changed, Recorded, Unsupported, run
-from tinygrad_zh.program.native import program as programs
+from tinygrad_zh.program.native import program as native
 from tinygrad_zh.program.native.program import build
 
 
@@ -206,14 +208,14 @@ def test_a_body_that_computes_something_else_is_found_out(monkeypatch):
     recorded = steps.recorded(mine)
     before = mine.state()
 
-    class Wrong(programs.Steps):
+    class Wrong(native.Steps):
         def _called(self, step):
             super()._called(step)
             body = step.run
             step.run = lambda *a, **k: tuple(x * 1.001 if x.dtype.kind == "f" else x for x in body(*a, **k)) \
                 if not step.single else body(*a, **k) * 1.001
 
-    monkeypatch.setattr(programs, "Steps", Wrong)
+    monkeypatch.setattr(native, "Steps", Wrong)
     with pytest.raises(Unsupported) as error:
         build(recorded)
     assert error.value.key == "compile.why.differs"
@@ -283,3 +285,35 @@ def test_modules_without_parameters_in_common_do_not_share_memory():
     value, tape = run(lambda: layer(layer(x)), [x.array])
     program = build(Recorded(tape, [value.array]))
     close(program([x.array]), [layer(layer(x)).array])
+
+
+def test_programs_of_the_same_leaves_share_their_homes():
+    """Two batch sizes, and a program that only reads: taking turns, nothing is copied."""
+    mine = steps.regression()
+    programs = {1: shared_program(mine)}
+    half = [a[:10] for a in mine.arrays()]
+    value, tape = run(lambda: mine.step(*map(tz.tensor, half)), half)
+    two = build(Recorded(tape, [value.array]))
+    w = mine.optimizer.parameters[0]
+    value, tape = run(lambda: (w * 2.0).sum(), [])
+    reader = build(Recorded(tape, [value.array]))
+    turns = [lambda: programs[1](mine.arrays()), lambda: two(half), lambda: reader([])]
+    for turn in turns:
+        turn()
+    places = [p.array for p in mine.optimizer.parameters]
+    places = [id(a) for a in places]
+    for _ in range(3):
+        for turn in turns:
+            before = np.sum(w.numpy() * 2)
+            result = turn()[0]
+            assert turn is not turns[2] or np.isclose(result, before)
+    assert places == [id(p.array) for p in mine.optimizer.parameters]
+    for turn in turns[:2]:
+        taken, before = w.array, w.numpy().copy()
+        turn()
+        np.testing.assert_array_equal(taken, before)
+    del programs[1]
+    gc.collect()
+    taken, before = w.array, w.numpy().copy()
+    two(half)
+    np.testing.assert_array_equal(taken, before)

@@ -63,16 +63,11 @@ class Driver:
     # ---- is all where it was?
 
     def _moved(self) -> Iterator[str]:
-        for i, (_, array) in enumerate(self.recorded.leaves):
-            if self.recorded.name(array) in (*self.places.owned, *self.places.borrowed, *self._given_to_python()):
-                yield f"t{i}.array is not a{i}"
+        for i, leaf in enumerate(self.places.leaves):
+            yield f"t{i}.array is not a{i}{'' if leaf in self.places.owned else '()'}"
         for i in self.places.gradient_home:
             yield f"s{i}.grad is not g{i} or g{i}.array is not h{i}"
         yield "sum(map(refs, seen)) != count"
-
-    def _given_to_python(self) -> set[str]:
-        return {name for part in self.parts if not isinstance(part, Compiled) for name in map(
-            self.parts.memory_of, part.reads)}
 
     # ---- what is computed
 
@@ -225,8 +220,8 @@ class Driver:
             rest = "".join(f", {self._argument(a)}" for a in step.line.arguments[1:])
             rest += "".join(f", {key}={self._argument(a)}" for key, a in step.line.keywords.items())
             return f"{self._constant(step.run)}({self._value(step.reads[0])}{rest})"
-        home = self.places.stored.get(name)
-        return name if home in self.places.kept else home or name
+        home = self.places.stored.get(name, name)
+        return f"t{self.places.leaves.index(home)}.array" if home in self.places.leaves else name
 
     # ---- what is left of it
 

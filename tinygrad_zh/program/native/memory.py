@@ -10,6 +10,7 @@ call passes next to nothing and LLVM knows the length of every loop. 固定内�
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterable
 from sys import getrefcount
 from typing import Any, NamedTuple
@@ -79,11 +80,15 @@ def _joined(free: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
+HOMES: weakref.WeakValueDictionary[int, Home] = weakref.WeakValueDictionary()
+"""The homes that there are, by the id of the array that is seen: programs that update one leaf share its home."""
+
+
 class Home:
     """Memory of its own for what the user sees. NumPy makes `memory` the base of every view, however indirect; `array`
     is what the program writes into, `seen` the read-only array that others get, `lent` another for Python's part."""
 
-    __slots__ = ("array", "lent", "memory", "seen")
+    __slots__ = ("__weakref__", "array", "lent", "memory", "seen", "users")
 
     def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
@@ -91,6 +96,8 @@ class Home:
         start = -self.memory.ctypes.data % ALIGNMENT
         self.array = np.ndarray(shape, dtype, self.memory, start)
         self.seen, self.lent = self.array.view(), self.array.view()
+        self.users = 0  # programs that refer to `seen` twice and to the memory once
+        HOMES[id(self.seen)] = self
         for array in (self.seen, self.lent, self.memory):  # a view of writable memory could be unlocked
             array.setflags(write=False)
 
@@ -98,10 +105,10 @@ class Home:
     def address(self) -> int:
         return int(self.array.ctypes.data)
 
-    def held(self, users: int) -> bool:
-        """Whether anybody refers to `seen`, or looks at the memory, beyond so many users."""
+    def held(self, tensors: int) -> bool:
+        """Whether anybody refers to `seen`, or looks at the memory, but so many tensors and the programs."""
         seen, memory = self.references()
-        return seen > _ALONE[0] + users or memory > _ALONE[1]
+        return seen > _ALONE[0] + tensors + 2 * self.users or memory > _ALONE[1] + self.users
 
     def references(self) -> tuple[int, int]:
         return getrefcount(self.seen), getrefcount(self.memory)

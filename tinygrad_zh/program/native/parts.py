@@ -142,8 +142,8 @@ class Parts(list[Part]):
             for name in step.reads:
                 statements += self._seen_from(name, known)
             statements += step.statements
-        values = self.steps.values
-        values = values | {turned(name): values[name].transpose(order) for name, order in self.turned.items()}
+        values = self.steps.helpers | self.steps.values
+        values |= {turned(name): values[name].transpose(order) for name, order in self.turned.items()}
         written = {name for step in run for name in step.writes}
         return lowered(statements, values, written & outside)
 

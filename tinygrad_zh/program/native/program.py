@@ -12,6 +12,7 @@ alone writes into homes: an error, or Ctrl-C, leaves everything as it was.
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Sequence
 from sys import getrefcount
 from typing import Any
@@ -25,7 +26,7 @@ from tinygrad_zh.device import freeze
 from tinygrad_zh.program.compiling.recorded import Changed, Recorded
 from tinygrad_zh.program.native import can_lower
 from tinygrad_zh.program.native.driver import Driver
-from tinygrad_zh.program.native.memory import Home, aligned
+from tinygrad_zh.program.native.memory import HOMES, Home, aligned
 from tinygrad_zh.program.native.parts import Called, Compiled, Parts
 from tinygrad_zh.program.native.places import Places
 from tinygrad_zh.program.native.steps import Steps
@@ -67,6 +68,7 @@ class Program:
         self.table = np.zeros(1 + len(places.homes), np.int64)
         self.table[0] = memory.ctypes.data + start
         self.homes: dict[str, Home] = {}
+        self._leaves: dict[str, Tensor] = {}
         self._given: dict[int, Tensor] = {}  # the gradients, by their place among recorded.gradients
         self.names: dict[str, Any] = {
             "table": self.table, "memory": memory, "refs": getrefcount, "seen": (), "count": 0, "Changed": Changed,
@@ -90,7 +92,9 @@ class Program:
         self._kinds = {home: places.kind(places.held_in(home)) for home in places.kept}
         self._stored = {name: home for home, name in places.kept.items() if places.stored.get(name) == home}
         self._names_of_leaves, self._owned, self._borrowed = places.leaves, places.owned, set(places.borrowed)
+        self._kinds_of_leaves = [(a.shape, a.dtype) for _, a in recorded.leaves]
         self._gradient_home = places.gradient_home
+        self._whole: dict[str, Any] = {}  # copies of borrowed leaves that have gaps in memory
         self.run = Driver(places, self.names).function()
 
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
@@ -106,34 +110,59 @@ class Program:
         self.names |= {f"t{i}": t for i, t in enumerate(tensors)}
         self.names |= {f"s{i}": a for i, a in enumerate(gradients)}
         self.names |= {f"b{i}": a for i, a in enumerate(before)}
-        self.names |= {f"a{i}": None for i in range(len(tensors))}
+        self._let_go()
         self.names |= {f"{letter}{i}": None for i in self._gradient_home for letter in "gh"}
 
     def _settle(self) -> None:
-        """Leaves and gradients into homes that nobody else holds. Their values stay what they are."""
+        """Leaves and gradients into homes that no user holds; values stay what they are. Raises Changed for a leaf
+        that is of another shape than in the recorded run, or not on the CPU."""
         names = self.names
-        names["seen"] = ()
+        for t, kind in zip(self._leaves.values(), self._kinds_of_leaves, strict=True):
+            if type(t.array) is not np.ndarray or (t.array.shape, t.array.dtype) != kind:
+                raise Changed
+        self._let_go()
         for i, (leaf, t) in enumerate(self._leaves.items()):
-            names[f"a{i}"] = None
             if leaf in self._owned:
-                home = self.homes.get(leaf)
-                if home is None or t.array is not home.seen or home.held(1):
-                    home = self._moved_in(leaf, t.array.shape, t.array.dtype)
-                    home.array[...] = t.array
-                    t.array = home.seen
-                names[leaf] = home.lent
+                self._settle_leaf(leaf, t)
+                names[f"a{i}"] = t.array
             else:
-                names[leaf] = np.require(t.array, requirements="C")
+                names[f"a{i}"] = weakref.ref(t.array)  # other programs count who holds it
                 if leaf in self._borrowed:
-                    self.table[self._entries[leaf]] = names[leaf].ctypes.data
-            names[f"a{i}"] = t.array
+                    self._whole[leaf] = None if t.array.flags.c_contiguous else t.array.copy()
+                    self.table[self._entries[leaf]] = (t.array if self._whole[leaf] is None else
+                                                       self._whole[leaf]).ctypes.data
         for name in self._kinds:
             self._settle_gradient(name, [i for i, home in self._gradient_home.items() if home == name])
         names |= {name: self.homes[home].lent for name, home in self._stored.items()}
         names["pending"] = [(a, self._given[i]) for i, a in self._accumulators.items() if a.grad is not self._given[i]]
+        for leaf in self._owned:
+            self.homes[leaf].users += 1
         names["seen"] = (*(array for home in self.homes.values() for array in (home.seen, home.memory)),
                          *self._given.values())
         self._note_count()
+
+    def _let_go(self) -> None:
+        """Hold no array by which a user would be noticed."""
+        names = self.names
+        if names["seen"]:
+            names["seen"] = ()
+            for leaf in self._owned:
+                self.homes[leaf].users -= 1
+        for i, leaf in enumerate(self._leaves):
+            names[f"a{i}"] = None if leaf in self._owned else _nowhere
+
+    def __del__(self) -> None:
+        self._let_go()
+
+    def _settle_leaf(self, leaf: str, t: Tensor) -> None:
+        """A leaf that this program updates: where it is, if that is a home, this program's or another one's."""
+        home = HOMES.get(id(t.array))
+        if home is None or home.held(1):
+            home = self._moved_in(leaf, t.array.shape, t.array.dtype)
+            home.array[...] = t.array
+            t.array = home.seen
+        elif home is not self.homes.get(leaf):
+            self._move_in(leaf, home)
 
     def _note_count(self) -> None:
         """How often all that nobody else may hold is referred to. A pending gradient will be by its accumulator."""
@@ -155,9 +184,14 @@ class Program:
         return getrefcount(self._given[i]) > _IN_A_DICTIONARY + (self._accumulators[i].grad is self._given[i])
 
     def _moved_in(self, name: str, shape: tuple[int, ...], dtype: Any) -> Home:
-        home = self.homes[name] = Home(shape, dtype)
-        self.table[self._entries[name]] = home.address
+        """A new home."""
+        home = Home(shape, dtype)
+        self._move_in(name, home)
         return home
+
+    def _move_in(self, name: str, home: Home) -> None:
+        self.homes[name] = home
+        self.table[self._entries[name]] = home.address
 
     def _commit(self) -> None:
         """The gradients are there: everyone may see them."""
@@ -173,6 +207,10 @@ def _references_in_a_dictionary() -> int:
 
 
 _IN_A_DICTIONARY = _references_in_a_dictionary()
+
+
+def _nowhere() -> None:
+    """In the place of a weak reference to a leaf's array, before the program has looked where that is."""
 
 
 def _same(a: Any, b: Any) -> bool:

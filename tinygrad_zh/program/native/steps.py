@@ -24,7 +24,7 @@ from tinygrad_zh.core.tape import Line
 from tinygrad_zh.core.walk import cast, keep, sum_to
 from tinygrad_zh.kernels import use_kernels
 from tinygrad_zh.program.compiling.recorded import Recorded, arrays_of
-from tinygrad_zh.program.inlining import inlined
+from tinygrad_zh.program.inlining import Inlined, inlined
 
 WHOLE = ("Attention", "MaskedAttention", "BlockedAttention", "BlockedMaskedAttention", "Conv2d", "MaxPool2d",
          "AvgPool2d", "Embedding", "ScatterAdd", "Dropout")
@@ -61,13 +61,14 @@ class Step:
 
 class Steps(list[Step]):
     """The steps of a recorded program. values: what each name was, as the program has it (what the compiler stores has
-    no gaps); same: names for what another name stands for."""
+    no gaps); same: names for what another name stands for; helpers: functions that statements call."""
 
     def __init__(self, recorded: Recorded, lowerable: Callable[[list[ast.Assign], Mapping[str, Any]], bool]) -> None:
         super().__init__()
         self.recorded = recorded
         self.lowerable = lowerable
         self.same: dict[str, str] = {}
+        self.helpers: dict[str, Any] = {}
         self.values: dict[str, Any] = {recorded.name(a): np.require(a, requirements="C") for a in given(recorded)}
         self.targets = {recorded.name(array) for array in effects(recorded)}
         self._drawn = itertools.count()
@@ -125,28 +126,27 @@ class Steps(list[Step]):
         if generators(step.line):
             return "compile.called.draws"
         try:
-            statements = self._statements(step.line, step.results)
+            statements, helpers = self._statements(step.line, step.results)
         except (ValueError, OSError, TypeError):  # no straight-line formula, or no source
             return "compile.called.unknown"
-        if not self.lowerable(statements, self.values):
+        if not self.lowerable(statements, {**self.values, **helpers}):
             return "compile.called.unknown"
         step.statements = statements
+        self.helpers |= helpers
         return ""
 
-    def _statements(self, line: Line, results: Sequence[str | None]) -> list[ast.Assign]:
+    def _statements(self, line: Line, results: Sequence[str | None]) -> Inlined:
         function = line.function
         if function is sum_to:
-            return [_assigned(results, self._sum(*line.arguments))]
+            return Inlined([_assigned(results, self._sum(*line.arguments))], {})
         if function is cast:
-            return [_assigned(results, f"{self.name(line.arguments[0])}.astype(np.{np.dtype(line.arguments[1])})")]
+            text = f"{self.name(line.arguments[0])}.astype(np.{np.dtype(line.arguments[1])})"
+            return Inlined([_assigned(results, text)], {})
         if not isinstance(function, FunctionType):  # np.ones_like, the seed
-            return [_assigned(results, f"np.{function.__name__}({self.name(line.arguments[0])})")]
+            return Inlined([_assigned(results, f"np.{function.__name__}({self.name(line.arguments[0])})")], {})
         arguments = [self._tree(a) for a in line.arguments]
         keywords = {name: self._tree(value) for name, value in line.keywords.items()}
-        found = inlined(function, arguments, keywords, results, self._fresh)
-        if found.helpers:
-            raise ValueError(f"its formula calls {', '.join(found.helpers)}, which has loops of its own")
-        return found.statements
+        return inlined(function, arguments, keywords, results, self._fresh)
 
     def _sum(self, gradient: Any, shape: tuple[int, ...]) -> str:
         """What sum_to does to this gradient: it chooses by shapes, which are known here."""
