@@ -143,11 +143,13 @@ def shapes(batch):
 def test_the_files_are_counted(tmp_path, monkeypatch):
     monkeypatch.setattr("tinygrad_zh.kernels.warming.folders", lambda: [tmp_path / "a", tmp_path / "b"])
     monkeypatch.setattr("tinygrad_zh.program.native.cache.folder", lambda: tmp_path / "c")
-    for name in ("a/x.nbi", "a/x.1.nbc", "a/x.pyc", "c/compiled_1.py", "c/__pycache__/compiled_1.nbi", "c/other.py"):
+    for name in ("a/x.nbi", "a/x.1.nbc", "a/x.pyc", "c/compiled_1.py", "c/__pycache__/compiled_1.nbi", "c/other.py",
+                 "d/compiled_1.2.nbc", "d/compiled_notes.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("four")
     found = stored.stored()
-    assert sorted(file.name for file in found.files) == ["compiled_1.nbi", "compiled_1.py", "x.1.nbc", "x.nbi"]
-    assert (found.size, found.kernels, found.programs) == (16, tmp_path, tmp_path / "c")
+    assert sorted(file.name for file in found.files) == ["compiled_1.2.nbc", "compiled_1.nbi", "compiled_1.py",
+                                                              "x.1.nbc", "x.nbi"]
+    assert (found.size, found.kernels, found.programs) == (20, tmp_path, tmp_path / "c")
     stored.clear()
     assert not stored.stored().files and (tmp_path / "a" / "x.pyc").exists() and (tmp_path / "c" / "other.py").exists()

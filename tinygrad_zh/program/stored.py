@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,12 +26,13 @@ def stored() -> Stored:
     from tinygrad_zh.kernels.warming import folders
     from tinygrad_zh.program.native.cache import folder
 
-    found = folders()
-    files = [file for place in found for file in _within(place) if file.suffix in KEPT]
-    files += [file for place in (folder(), folder() / "__pycache__") for file in _within(place)
-              if file.name.startswith("compiled_")]
+    found, programs = folders(), folder()
+    files = [file for place in found for file in place.glob("*") if file.suffix in KEPT]
+    # Numba's files are in a folder beneath; in one beside where NUMBA_CACHE_DIR holds them all.
+    files += [*programs.glob("compiled_*"), *programs.glob("__pycache__/compiled_*")]
+    files += [file for file in programs.parent.glob("*/compiled_*") if file.suffix in KEPT]
     kernels = Path(os.path.commonpath(found)) if found else None
-    return Stored(files, sum(file.stat().st_size for file in files), kernels, folder())
+    return Stored(files, sum(file.stat().st_size for file in files), kernels, programs)
 
 
 def clear() -> Stored:
@@ -50,7 +50,3 @@ def writable() -> None:
     with disk.whole_file(place / "compiled_nothing") as beside:
         beside.touch()
     (place / "compiled_nothing").unlink()
-
-
-def _within(folder: Path) -> Iterator[Path]:
-    return (file for file in folder.iterdir() if file.is_file()) if folder.is_dir() else iter(())
