@@ -46,8 +46,9 @@ def _openblas() -> Any:
 SMALL = 512 << 10
 """Bytes of B up to which tiles are faster: it stays in the second cache beside a block of A."""
 
-TURNED = 1 << 20
-"""Bytes of A, if it is a transpose, up to which tiles are faster: they walk along its columns, page by page."""
+FAR, LONG = 2048, 128
+"""Bytes from row to row and rows of A, if it is a transpose, from which on OpenBLAS is faster: tiles walk along its
+columns, and each step is on another page."""
 
 NARROW = 8
 """Columns below which OpenBLAS is faster: it takes them as vectors."""
@@ -83,7 +84,7 @@ if _library is not None:
 @njit(error_model="numpy")
 def either(order, a_order, b_order, rows, columns, inner, alpha, a, lda, b, ldb, beta, c, ldc):
     """The same in float32, by tiles or by OpenBLAS, whichever is faster."""
-    if columns < NARROW or inner * columns * 4 > SMALL or (a_order == _TRANSPOSED and inner * lda * 4 > TURNED) \
+    if columns < NARROW or inner * columns * 4 > SMALL or (a_order == _TRANSPOSED and lda * 4 >= FAR and inner > LONG) \
             or (rows * columns * inner > FEW and _openblas_threads() > 1):
         _openblas_sgemm(order, a_order, b_order, rows, columns, inner, alpha, a, lda, b, ldb, beta, c, ldc)
     else:
