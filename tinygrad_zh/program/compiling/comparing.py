@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_zh.program.compiling.recorded import Recorded, Unsupported, place
+from tinygrad_zh.program.compiling.recorded import Recorded, Unsupported
 from tinygrad_zh.program.compiling.structure import Leaf
 
 
@@ -20,10 +20,7 @@ class Pending:
         self.signature = recorded.signature
         self.constants = recorded.constants
         self.reads = [(r.array.tobytes(), r.where) for r in recorded.reads]
-        self.places: list[str] = []
-        for line in recorded.lines:  # what has no place of its own, a gradient's line, goes with the one before
-            where = place(line)
-            self.places.append(self.places[-1] if where == "?" and self.places else where)
+        self.places = [line.info["where"] for line in recorded.lines]
 
     def compare(self, before: Pending) -> None:
         """Raises Unsupported, with the place of the first difference, unless the run before did the same."""

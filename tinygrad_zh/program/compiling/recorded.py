@@ -20,6 +20,7 @@ from tinygrad_zh.core.random import default_generator
 from tinygrad_zh.core.tape import ENGINE, Line, Tape, recording
 from tinygrad_zh.core.tensor import Accumulator, Tensor
 from tinygrad_zh.device import noting
+from tinygrad_zh.program.compiling.shadows import Shadows, root
 
 COMPUTES = ("forward", "seed", "backward", "sum_to", "cast", "accumulate", "gradient")
 """The kinds of lines that give new values; the others are effects and remarks."""
@@ -84,7 +85,8 @@ class Recorded:
         self.reads = tape.reads
         self.states = list(tape.states.values())
         self.modules = list({id(m): m for m in tape.entered}.values())
-        self.lines = [_bare(line) for line in tape if line.kind in COMPUTES]
+        self._living = tape.shadows.alive()
+        self.lines = [self._resolved(line) for line in tape]
         self.constants: list[Constant] = []
         self.leaves: list[tuple[Tensor, Any]] = []
         self.before: list[tuple[Accumulator, Any]] = []
@@ -104,17 +106,25 @@ class Recorded:
         signature += [self._name(array) for array in self.outputs]
         signature += [(r.after, self._name(r.array)) for r in self.reads]
         self.signature = (*signature, *(id(t) for t, _ in self.leaves), *(id(a) for a, _ in self.before))
-        self.bounds = [b for b in tape.bounds if id(b.array) in self.names]
-        known = {id(root(a)) for a in (*self.inputs, *[a for line in self.lines for a in arrays_of(line.outputs)])}
-        for constant in self.constants:
-            if isinstance(constant.value, np.ndarray) and id(root(constant.value)) in known:
-                raise Unsupported("compile.why.view", where=constant.where)
+        bounds = [b._replace(array=self._real(b.array)) for b in tape.bounds]
+        self.bounds = [b for b in bounds if id(b.array) in self.names]
         self.none = {id(a) for a, g in tape.before if g is None}
         self._tape = None
+        self._living = {}
 
     def name(self, array: Any) -> str:
         """What an array of the run is called in every program that repeats it."""
         return self.names[id(array)]
+
+    def _real(self, x: Any) -> Any:
+        """An argument with living arrays in the place of their shadows."""
+        if isinstance(x, (tuple, list)):
+            return type(x)([self._real(part) for part in x])
+        return self._living.get(id(x), x)
+
+    def _resolved(self, line: Line) -> Line:
+        keywords = {name: self._real(x) for name, x in line.keywords.items()}
+        return Line(line.kind, line.function, self._real(line.arguments), keywords, self._real(line.outputs), line.info)
 
     def _line(self, line: Line) -> tuple[Any, ...]:
         """A line with names for arrays, and without the constants: two runs that did the same have the same."""
@@ -132,8 +142,8 @@ class Recorded:
         if isinstance(x, np.random.Generator):
             return "default generator" if x is default_generator() else id(x)
         if hasattr(x, "strides"):
-            return self._name(x, place(line))
-        self.constants.append(Constant(x, place(line)))
+            return self._name(x, line.info["where"])
+        self.constants.append(Constant(x, line.info["where"]))
         return type(x)
 
     def _name(self, array: Any, where: str = "?") -> str:
@@ -149,30 +159,12 @@ class Recorded:
         elif owner is not None:
             self.names[key] = f"p{len(self.leaves)}"
             self.leaves.append((owner, array))
+        elif self._tape.derived(array):
+            raise Unsupported("compile.why.view", where=where)
         else:
             self.names[key] = f"c{len(self.constants)}"
             self.constants.append(Constant(array, where))
         return self.names[key]
-
-
-def _bare(line: Line) -> Line:
-    """A line without the tensors that it speaks of, which are not to be kept alive."""
-    where = (line.info.get("forward") or line).info.get("where")
-    return Line(line.kind, line.function, line.arguments, line.keywords, line.outputs,
-                {"op": line.info.get("op"), "where": where})
-
-
-def place(line: Line) -> str:
-    """File and number of the line of the user's program that a line comes from."""
-    where = line.info.get("where")
-    return "?" if where is None else f"{where[0]}:{where[1]}"
-
-
-def root(array: Any) -> Any:
-    """The array that owns the memory, or the last one that is NumPy's."""
-    while isinstance(array.base, np.ndarray):
-        array = array.base
-    return array
 
 
 def arrays_of(values: Any) -> Iterator[Any]:
@@ -188,7 +180,10 @@ def arrays_of(values: Any) -> Iterator[Any]:
 
 
 class StepTape(Tape):
-    """A tape that also notes the tensors and gradients that were there before, and what the step did with them."""
+    """A tape that also notes the tensors and gradients that were there before, and what the step did with them.
+
+    Its lines are those that compute, and they hold shadows: a step that is recorded needs no more memory than before.
+    """
 
     def __init__(self, inputs: Sequence[Any]) -> None:
         super().__init__()
@@ -203,11 +198,12 @@ class StepTape(Tape):
         self.states: dict[int, tuple[np.random.Generator, Any]] = {}
         self.tangled: list[Tensor] = []  # they look at the array of another: which of the two is meant?
         self.problem: Unsupported | None = None
-        self._computed = 0
+        self.shadows = Shadows(self.inputs)
+        self._watched = {id(root(x)) for x in self.inputs}
         self._gradients = {id(g.array): a for a, g in self.before if g is not None}
         own = {id(g) for _, g in self.before if g is not None}
         self._there = {id(t): t for t in there if type(t) is Tensor and t.is_leaf and id(t) not in own}
-        self._holders = {id(t.array): t for t in self._there.values()}
+        self._holders = {id(t.array): (t, t.array) for t in self._there.values()}
         self._owners: dict[int, Tensor] = {}
 
     def forward(self, op: Any, inputs: Any, arrays: Any, attributes: Any, outputs: Any, before: Any) -> Line:
@@ -216,10 +212,9 @@ class StepTape(Tape):
                 self._meet(x)
         for key, state in before[1].items():
             self.states.setdefault(id(attributes[key]), (attributes[key], state))
-        return super().forward(op, inputs, arrays, attributes, outputs, before)
+        return self.write("forward", op.forward, arrays, attributes, outputs, op=op)
 
     def write(self, kind: str, function: Any, arguments: Any, keywords: Any, outputs: Any, **info: Any) -> Line:
-        self._computed += kind in COMPUTES
         hooks = getattr(info.get("source"), "hooks", None) or ([function] if kind == "hook" else [])
         if hooks:
             self.problem = Unsupported("compile.why.hook", name=getattr(hooks[0], "__qualname__", repr(hooks[0])))
@@ -227,12 +222,31 @@ class StepTape(Tape):
             self.entered.append(info["module"])
         elif kind == "read":
             self._meet(info["tensor"])
-            self.reads.append(Read(self._computed, arguments[0], _users_place()))
+            self.reads.append(Read(len(self), arguments[0], _users_place()))
         elif kind == "assign":
             self._meet(info["tensor"])
             if id(info["tensor"]) in self.met:
                 self.assigned[id(info["tensor"])] = info["tensor"]
-        return super().write(kind, function, arguments, keywords, outputs, **info)
+        forward = info.get("forward")
+        where = _users_place() if forward is None else forward.info["where"]
+        line = Line(kind, function, arguments, keywords, outputs, {"op": info.get("op"), "where": where})
+        if kind in COMPUTES:
+            line.arguments = self.shadows.of(arguments, self._from_outside)
+            line.keywords = {name: self.shadows.of(x, self._from_outside) for name, x in keywords.items()}
+            line.outputs = tuple([self.shadows.made(x) for x in outputs])
+            self.append(line)
+        return line
+
+    def _from_outside(self, array: Any) -> None:
+        """What no line made is somebody's, or a constant; but no part of what changes."""
+        if self.owner(array) is not None:
+            self._watched.add(id(root(array)))
+        elif self.derived(array):
+            self.problem = Unsupported("compile.why.view", where=_users_place())
+
+    def derived(self, array: Any) -> bool:
+        """Whether an array that no line made looks at the memory of an input, a leaf, or a result."""
+        return id(root(array)) in self._watched or self.shadows.is_part(array)
 
     def _meet(self, t: Tensor) -> None:
         """Note a leaf that was there before the step, with its array."""
@@ -243,12 +257,14 @@ class StepTape(Tape):
 
     def owner(self, array: Any) -> Tensor | Accumulator | None:
         """Whose array this was before the step."""
-        owners: tuple[dict[int, Any], ...] = (self._owners, self._gradients, self._holders)
-        return next((owner[id(array)] for owner in owners if id(array) in owner), None)
+        for owners in (self._owners, self._gradients):
+            if id(array) in owners:
+                return owners[id(array)]
+        return self._holders.get(id(array), (None,))[0]
 
     def note(self, array: Any, least: float, most: float) -> None:
         """The step demands bounds of an array's elements."""
-        self.bounds.append(Bound(array, least, most))
+        self.bounds.append(Bound(self.shadows.known(array), least, most))
 
     def undo(self) -> None:
         """Leaves, gradients and generators are again as they were before the run."""

@@ -26,7 +26,8 @@ from tinygrad_zh.core.random import default_generator
 from tinygrad_zh.core.tape import Line
 from tinygrad_zh.core.tensor import Tensor
 from tinygrad_zh.device import freeze, is_frozen, stray
-from tinygrad_zh.program.compiling.recorded import Changed, Recorded, arrays_of, root
+from tinygrad_zh.program.compiling.recorded import Changed, Recorded, arrays_of
+from tinygrad_zh.program.compiling.shadows import root
 
 Bodies = Mapping[Callable[..., Any], Callable[..., Any]]
 
