@@ -165,6 +165,20 @@ ANSWERS = {
     return y * (dy - (dy * y).sum(axis=-1, keepdims=True))
 """,
     },
+    "09": {
+        "gradient_of_h1": """\
+    return dz2 @ W2.T
+""",
+        "gradient_of_z1": """\
+    return dh1 * h1 * (1 - h1)
+""",
+        "gradients_of_layer1": """\
+    return x.T @ dz1, dz1.sum(axis=0)
+""",
+        "gradient_of_x": """\
+    return dy + dy @ W.T
+""",
+    },
 }
 
 MISTAKES = {
@@ -328,6 +342,20 @@ MISTAKES = {
 """,
         "softmax_backward": """\
     return y * (dy - dy.sum(axis=-1, keepdims=True))
+""",
+    },
+    "09": {
+        "gradient_of_h1": """\
+    return dz2 @ W2
+""",
+        "gradient_of_z1": """\
+    return dh1 * (1 - h1 * h1)
+""",
+        "gradients_of_layer1": """\
+    return x.T @ dz1, dz1.mean(axis=0)
+""",
+        "gradient_of_x": """\
+    return dy @ W.T
 """,
     },
 }
