@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from typing import Any
 
 from tinygrad_zh.core import Tensor
 
 
-@contextmanager
-def whole(tensors: Sequence[Tensor]) -> Iterator[None]:
+class whole:
     """Within the block leaves take new values; if anything is raised, Ctrl-C included, all have their old ones.
 
     Their arrays are immutable, so to remember the old values is to keep a reference.
     """
-    before = [t.array for t in tensors]
-    try:
-        yield
-    except BaseException:
-        for t, array in zip(tensors, before, strict=True):
-            t.assign(array)
-        raise
+
+    __slots__ = ("before", "tensors")
+
+    def __init__(self, tensors: Sequence[Tensor]) -> None:
+        self.tensors = tensors
+
+    def __enter__(self) -> None:
+        self.before = [t.array for t in self.tensors]
+
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
+        if kind is not None:
+            for t, array in zip(self.tensors, self.before, strict=True):
+                t.assign(array)
