@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -51,7 +52,7 @@ def _formulas(variant: Variant) -> Iterator[str]:
 
 def _compiled(variant: Variant, program: Any) -> Iterator[str]:
     yield text("compile.explain.compiled", lines=variant.lines, compiled=program.compiled, called=len(program.called))
-    for function, why in program.called:
-        yield text("compile.explain.called", op=function.__qualname__, reason=text(why))
+    for (name, why), count in Counter((f.__qualname__, why) for f, why in program.called).items():
+        yield text("compile.explain.called", op=name, count=count, reason=text(why))
     yield text("compile.explain.memory", arena=program.arena,
                homes=sum(home.array.nbytes for home in program.homes.values()))

@@ -22,7 +22,7 @@ def root(array: Any) -> Any:
 
 
 class Shadows:
-    """The shadows of arrays that come and go. What was there before is kept itself, and all that looks at its memory."""
+    """The shadows of arrays that come and go. What was there before, and what looks at its memory, is kept itself."""
 
     def __init__(self, kept: Iterable[Any]) -> None:
         self._kept = {id(array): array for array in kept}
