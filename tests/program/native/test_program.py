@@ -257,6 +257,26 @@ def test_large_outputs_views_and_constants_are_handed_out():
     close(second, [t.array for t in step(tz.tensor(np.float32(0.2)))])
 
 
+def test_a_run_with_kernels_is_the_same_program():
+    """Their bodies sum over what was broadcast, which the formulas leave to the engine."""
+    W, b = tz.tensor(np.eye(4, 3), np.float32, requires_grad=True), tz.tensor([0.1, -0.2, 0.3], requires_grad=True)
+    x = tz.tensor(np.arange(20.0, dtype=np.float32).reshape(5, 4) - 9)
+
+    def step(x):
+        W.grad = b.grad = None
+        value = (F.bias_relu(x @ W, b) ** 2).mean()
+        value.backward()
+        return value
+
+    with tz.use_kernels("numba"):
+        value, tape = run(lambda: step(x), [x.array])
+        assert any(line.kind == "backward" and [o.shape for o in line.outputs] == [(5, 3), (3,)] for line in tape)
+        program = build(Recorded(tape, [value.array]))
+    expected = step(x)
+    gradients = [W.grad.array, b.grad.array]
+    close([program([x.array])[0], W.grad.array, b.grad.array], [expected.array, *gradients])
+
+
 def test_a_forward_and_an_update_may_be_two_programs():
     """As fit does it: what one gives as gradients the other takes as inputs."""
     plain, mine = steps.regression(), steps.regression()

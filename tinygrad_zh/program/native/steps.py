@@ -138,7 +138,8 @@ class Steps(list[Step]):
     def _statements(self, line: Line, results: Sequence[str | None]) -> Inlined:
         function = line.function
         if function is sum_to:
-            return Inlined([_assigned(results, self._sum(*line.arguments))], {})
+            name = self.name(line.arguments[0])
+            return Inlined([_assigned(results, _sum(name, self.values[name].shape, line.arguments[1]))], {})
         if function is cast:
             text = f"{self.name(line.arguments[0])}.astype(np.{np.dtype(line.arguments[1])})"
             return Inlined([_assigned(results, text)], {})
@@ -146,16 +147,21 @@ class Steps(list[Step]):
             return Inlined([_assigned(results, f"np.{function.__name__}({self.name(line.arguments[0])})")], {})
         arguments = [self._tree(a) for a in line.arguments]
         keywords = {name: self._tree(value) for name, value in line.keywords.items()}
-        return inlined(function, arguments, keywords, results, self._fresh)
+        sums = self._sums_of_body(line, results)
+        targets = [name and f"{name}_whole" if name in sums else name for name in results]
+        found = inlined(function, arguments, keywords, targets, self._fresh)
+        return Inlined([*found.statements, *sums.values()], found.helpers)
 
-    def _sum(self, gradient: Any, shape: tuple[int, ...]) -> str:
-        """What sum_to does to this gradient: it chooses by shapes, which are known here."""
-        name = self.name(gradient)
-        size = self.values[name].shape
-        lead = len(size) - len(shape)
-        stretched = tuple(i for i, n in enumerate(shape) if n == 1 and size[i + lead] != 1)
-        over = f".sum(axis={tuple(range(lead))})" if lead else ""
-        return name + over + (f".sum(axis={stretched}, keepdims=True)" if stretched else "")
+    def _sums_of_body(self, line: Line, results: Sequence[str | None]) -> dict[str, ast.Assign]:
+        """In a run with kernels: the sums over what was broadcast that a body has done, and its formula has not."""
+        if line.kind != "backward" or line.function not in self.kernels:
+            return {}
+        with np.errstate(all="ignore"), using(grad=False, tape=None, kernels=None):
+            given = line.function(*map(self.replaced, line.arguments), **line.keywords)
+        given = given if type(given) is tuple else (given,)
+        return {name: _assigned([name], _sum(f"{name}_whole", whole.shape, self.values[name].shape))
+                for name, whole in zip(results, given, strict=True)
+                if name is not None and whole.shape != self.values[name].shape}
 
     def _tree(self, x: Any) -> ast.expr:
         """An argument as an expression."""
@@ -197,6 +203,14 @@ class Steps(list[Step]):
         if isinstance(x, np.ndarray):
             return self.values[self.name(x)]
         return type(x)(map(self.replaced, x)) if type(x) in (tuple, list) else x
+
+
+def _sum(name: str, size: tuple[int, ...], shape: tuple[int, ...]) -> str:
+    """What sum_to does to an array of this size: it chooses by shapes, which are known here."""
+    lead = len(size) - len(shape)
+    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and size[i + lead] != 1)
+    over = f".sum(axis={tuple(range(lead))})" if lead else ""
+    return name + over + (f".sum(axis={stretched}, keepdims=True)" if stretched else "")
 
 
 def _assigned(targets: Sequence[str | None], text: str) -> ast.Assign:

@@ -19,8 +19,8 @@ from tinygrad_zh.core.walk import sum_to
 from tinygrad_zh.program.compiling.recorded import Recorded, Unsupported, arrays_of
 from tinygrad_zh.program.native.steps import effects, given
 
-NUDGE = 8
-"""Units in the last place by which values are off when formulas run again."""
+NUDGE, ROUNDING = 8, 2
+"""Units in the last place by which values are off when formulas run again: what is given, and what a line computes."""
 
 FACTOR = 16
 """The program may be off by so many times what the nudge changes."""
@@ -65,7 +65,7 @@ def _rewound(recorded: Recorded) -> Iterator[None]:
 def _again(recorded: Recorded) -> dict[int, Any]:
     """What the formulas give on nudged values, by the ids of the recorded arrays; of all that ends up somewhere."""
     rng = np.random.default_rng(0)
-    values = {id(a): _nudged(a, rng) for a in given(recorded)}
+    values = {id(a): _nudged(a, rng, NUDGE) for a in given(recorded)}
     kept = {id(a) for a in effects(recorded)}
     last = {id(a): i for i, line in enumerate(recorded.lines)
             for a in arrays_of((*line.outputs, *line.arguments, *line.keywords.values()))}
@@ -75,8 +75,8 @@ def _again(recorded: Recorded) -> dict[int, Any]:
             keywords = {name: _replaced(x, values) for name, x in line.keywords.items()}
             results = line.function(*arguments, **keywords)
             results = results if type(results) is tuple else (results,)
-            values |= {id(o): _summed(np.asarray(r), o) for o, r in zip(line.outputs, results, strict=True)
-                       if o is not None}
+            values |= {id(o): _nudged(_summed(np.asarray(r), o), rng, ROUNDING)
+                       for o, r in zip(line.outputs, results, strict=True) if o is not None}
             for array in arrays_of((*line.outputs, *line.arguments, *line.keywords.values())):
                 if last[id(array)] == i and id(array) not in kept:
                     values.pop(id(array), None)
@@ -88,10 +88,10 @@ def _summed(value: Any, recorded: Any) -> Any:
     return value if value.shape == recorded.shape else sum_to(value, recorded.shape)
 
 
-def _nudged(array: Any, rng: np.random.Generator) -> Any:
+def _nudged(array: Any, rng: np.random.Generator, most: int) -> Any:
     if array.dtype.kind != "f":
         return array
-    units = rng.integers(-NUDGE, NUDGE, array.shape, endpoint=True).astype(array.dtype)
+    units = rng.integers(-most, most, array.shape, endpoint=True).astype(array.dtype)
     return array * (1 + units * np.finfo(array.dtype).eps)
 
 
