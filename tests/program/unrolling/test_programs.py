@@ -182,6 +182,40 @@ def numbers() -> Any:
     return c**3 + F.exp(c) ** 0.37 + a / b - b**2
 
 
+def many_powers() -> Any:
+    """Powers of what was just computed, with a gradient and without."""
+    a, constant = leaf("a"), tz.tensor(0.7)
+    total = a * 0.0
+    for k in range(40):
+        total = total + F.exp(a * (k / 20)) ** 0.37 + a * F.exp(constant * (k / 20)) ** 0.37
+    return total
+
+
+def large_arrays_of_two_layouts() -> Any:
+    """From 256 KiB on NumPy computes into a temporary, whose layout the result then has; sums follow the layout."""
+    w = leaf("w")
+    x, y = np.asfortranarray(data(300, 250)), data(300, 250, seed=1)
+    total = w * 0.0
+    for k in range(6):
+        total = total + ((w * (k + 0.3)) * tz.tensor(x) + y).sum()
+    return total
+
+
+def equal_but_for_the_layout() -> Any:
+    w, rows = leaf("w"), data(40, 50)
+    columns = np.asfortranarray(rows)
+    total = w * 0.0
+    for k in range(6):
+        total = total + ((w * (k + 0.3)) * rows).sum() + ((w * (k + 0.3)) * columns).sum()
+    return total
+
+
+def drawn_for_nothing() -> Any:
+    x, rng = leaf("x", 4, 5), np.random.default_rng(0)
+    F.dropout(x, 0.5, generator=rng)
+    return F.dropout(x, 0.5, generator=rng).sum()
+
+
 def split_and_joined() -> Any:
     x = leaf("x", 6, 4)
     first, second = F.split(x, 2)
@@ -256,7 +290,8 @@ def hooked() -> Any:
     return F.exp(h).sum()
 
 
-PROGRAMS = [used_three_times, mixed_dtypes, not_finite, numbers, split_and_joined, indexed, contracted, in_blocks,
+PROGRAMS = [used_three_times, mixed_dtypes, not_finite, numbers, many_powers, large_arrays_of_two_layouts,
+            equal_but_for_the_layout, drawn_for_nothing, split_and_joined, indexed, contracted, in_blocks,
             unrolled_network, of_ones_own, hooked]
 
 

@@ -102,8 +102,7 @@ class _Plain(ast.NodeTransformer):
         """x.reshape(the shape that x has)"""
         x = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "reshape" else None
         value = self.listing.values.get(x.id) if isinstance(x, ast.Name) else None
-        return value is not None and value.ndim > 0 and len(node.args) == 1 \
-            and ast.unparse(node.args[0]) == repr(value.shape)
+        return value is not None and len(node.args) == 1 and ast.unparse(node.args[0]) == repr(value.shape)
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         node.value = self.visit(node.value)
