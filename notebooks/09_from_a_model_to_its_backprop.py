@@ -98,8 +98,8 @@ assert not any(line.startswith("dx") for line in lines)
 # the formulas that the engine runs, so it cannot say anything else.
 
 # %%
-program.save("mlp_by_hand.py")
-mlp = runpy.run_path("mlp_by_hand.py")
+program.save(pictures / "mlp_by_hand.py")
+mlp = runpy.run_path(pictures / "mlp_by_hand.py")
 
 loss = loss_of(tz.tensor(x), t)
 loss.backward()
@@ -120,7 +120,7 @@ for name, parameter in (("dW1", W1), ("db1", b1), ("dW2", W2), ("db2", b2)):
 loops = tz.unroll(loss_of, x, t, style="loops")
 print(loops)
 
-print("multiplications for z1:", x.shape[0] * W1.shape[0] * W1.shape[1])
+print("4 · 3 · 2 =", x.shape[0] * W1.shape[1] * W1.shape[0])
 assert x.shape[0] * W1.shape[0] * W1.shape[1] == 24 and x.shape[0] * W1.shape[1] == 12
 assert "import numpy" not in loops.source
 
@@ -264,14 +264,14 @@ print(by_hand)
 by_hand
 
 # %% [markdown]
-# Look at what comes back through the softmax: `s` is P ⊙ (∂L/∂Y Vᵀ − what the row has on average), times 1 / √3. That
-# line is the whole secret of attention's backward pass. Of the forward pass it needs only lse, one number a row; P is
-# computed again. Bit for bit, again:
+# Look at what comes back through the softmax: `s` is P ⊙ (∂L/∂Y Vᵀ − its average over the row, weighted by P), times
+# 1 / √3. That line is the whole secret of attention's backward pass. Of P the forward pass keeps only lse, one number a
+# row, and P is computed again. Bit for bit, once more:
 
 # %%
-by_hand.save("attention_by_hand.py")
+by_hand.save(pictures / "attention_by_hand.py")
 with redirect_stdout(io.StringIO()):
-    found = runpy.run_path("attention_by_hand.py")
+    found = runpy.run_path(pictures / "attention_by_hand.py")
 attention(tz.tensor(words)).backward()
 
 for name, parameter in (("dWq", Wq), ("dWk", Wk), ("dWv", Wv)):

@@ -94,8 +94,8 @@ assert not any(line.startswith("dx") for line in lines)
 # 保存，运行，与引擎比较：不是近似，而是每一位都相同。程序由引擎所运行的公式的源代码生成，不可能算出别的结果。
 
 # %%
-program.save("mlp_by_hand.py")
-mlp = runpy.run_path("mlp_by_hand.py")
+program.save(pictures / "mlp_by_hand.py")
+mlp = runpy.run_path(pictures / "mlp_by_hand.py")
 
 loss = loss_of(tz.tensor(x), t)
 loss.backward()
@@ -115,7 +115,7 @@ for name, parameter in (("dW1", W1), ("db1", b1), ("dW2", W2), ("db2", b2)):
 loops = tz.unroll(loss_of, x, t, style="loops")
 print(loops)
 
-print("multiplications for z1:", x.shape[0] * W1.shape[0] * W1.shape[1])
+print("4 · 3 · 2 =", x.shape[0] * W1.shape[1] * W1.shape[0])
 assert x.shape[0] * W1.shape[0] * W1.shape[1] == 24 and x.shape[0] * W1.shape[1] == 12
 assert "import numpy" not in loops.source
 
@@ -255,13 +255,13 @@ print(by_hand)
 by_hand
 
 # %% [markdown]
-# 看看从 softmax 回来的是什么：`s` 是 P ⊙ (∂L/∂Y Vᵀ − 这一行的平均)，再乘 1 / √3。注意力反向传播的全部秘密就在这一行。
-# 它只需要前向留下的 lse，每行一个数；P 重新计算。仍然逐位相同：
+# 看看从 softmax 回来的是什么：`s` 是 P ⊙ (∂L/∂Y Vᵀ − 它在每一行以 P 为权的平均)，再乘 1 / √3。
+# 注意力反向传播的全部秘密就在这一行。前向没有留下 P，只留下 lse，每行一个数；P 重新计算。仍然逐位相同：
 
 # %%
-by_hand.save("attention_by_hand.py")
+by_hand.save(pictures / "attention_by_hand.py")
 with redirect_stdout(io.StringIO()):
-    found = runpy.run_path("attention_by_hand.py")
+    found = runpy.run_path(pictures / "attention_by_hand.py")
 attention(tz.tensor(words)).backward()
 
 for name, parameter in (("dWq", Wq), ("dWk", Wk), ("dWv", Wv)):
