@@ -11,10 +11,13 @@ from tinygrad_zh_kernels import attention, buffers
 from tinygrad_zh_kernels.attention import covers
 from tinygrad_zh_kernels.blas import gemm, one_thread
 from tinygrad_zh_kernels.threads import threads_for
-from tinygrad_zh_kernels.vector_math import exp, kernel, maximum, use_widest_vectors
+from tinygrad_zh_kernels.vector_math import exp, kernel, log, maximum, use_widest_vectors
 
 IN_CACHE = 1 << 17
 """Scores in a block of rows: two such blocks of float32 are in the second cache."""
+
+VECTOR = 16
+"""Numbers, float32, of the widest vectors."""
 
 FEW = 1 << 20
 """Multiplications below which a second thread costs more than it helps."""
@@ -166,6 +169,7 @@ def _forward_heads(q, k, v, y, lse, tables, is_causal, may_be_empty, rows, first
     n, m, d = q.shape[1], k.shape[1], q.shape[3]
     space = np.empty(rows * m, q.dtype)
     turned = np.empty((d, m), q.dtype)
+    tops, totals = np.empty(rows, q.dtype), np.empty(rows, q.dtype)
     for head in range(first, last):
         qi, ki, vi, yi = _head(q, head), _head(k, head), _head(v, head), _head(y, head)
         _transpose(ki, turned)
@@ -178,15 +182,16 @@ def _forward_heads(q, k, v, y, lse, tables, is_causal, may_be_empty, rows, first
                 _mask(p, tables[0][tables[1][head]], begin)
             if is_causal:
                 _above_the_diagonal(p, begin)
-            _softmax(p, lse[head, begin:end], may_be_empty)
+            _exponentials(p, tops, totals, may_be_empty)
             gemm(1.0, p, vi[:width], 0.0, yi[begin:end])
+            _normalize(y, head, begin, lse[head, begin:end], tops, totals)
 
 
 @kernel
 def _backward_heads(dy, q, k, v, y, lse, tables, is_causal, dq, dk, dv, rows, first, last):
     n, m, d, e = q.shape[1], k.shape[1], q.shape[3], v.shape[3]
     scale = d**-0.5
-    space, further = np.empty(rows * m, q.dtype), np.empty(rows * m, q.dtype)
+    space, further = np.empty(rows * _whole(m), q.dtype), np.empty(rows * _whole(m), q.dtype)
     k_turned, v_turned = np.empty((d, m), q.dtype), np.empty((e, m), q.dtype)
     sums = np.empty(n, q.dtype)
     for head in range(first, last):
@@ -200,17 +205,15 @@ def _backward_heads(dy, q, k, v, y, lse, tables, is_causal, dq, dk, dv, rows, fi
         for begin in range(0, n, rows):
             end = min(begin + rows, n)
             width = min(m, end) if is_causal else m
-            p = space[: (end - begin) * width].reshape(end - begin, width)
-            s = further[: (end - begin) * width].reshape(end - begin, width)
-            _fill(p, lse[head, begin:end])
-            gemm(scale, qi[begin:end], k_turned[:, :width], 1.0, p)
-            _fill(s, sums[begin:end])
-            gemm(1.0, dyi[begin:end], v_turned[:, :width], 1.0, s)
+            whole, further_whole = _table(space, end - begin, width), _table(further, end - begin, width)
+            p, s = whole[:, :width], further_whole[:, :width]
+            gemm(scale, qi[begin:end], k_turned[:, :width], 0.0, p)
+            gemm(1.0, dyi[begin:end], v_turned[:, :width], 0.0, s)
             if tables is not None:
                 _mask(p, tables[0][tables[1][head]], begin)
             if is_causal:
                 _above_the_diagonal(p, begin)
-            _softmax_backward(p, s)
+            _softmax_backward(whole, further_whole, lse[head, begin:end], sums[begin:end])
             gemm(scale, s, ki[:width], 0.0, dqi[begin:end])
             gemm(scale, s.T, qi[begin:end], 1.0, dki[:width])
             gemm(1.0, p.T, dyi[begin:end], 1.0, dvi[:width])
@@ -232,6 +235,18 @@ def _transpose(x, turned):
 
 
 @kernel
+def _whole(width):
+    """Room for a row: a whole number of vectors. An incomplete one would cost as much as several."""
+    return -(-width // VECTOR) * VECTOR
+
+
+@kernel
+def _table(space, rows, width):
+    """Rows that each begin a vector."""
+    return space[: rows * _whole(width)].reshape(rows, _whole(width))
+
+
+@kernel
 def _mask(p, mask, begin):
     use_widest_vectors()
     for i in range(p.shape[0]):
@@ -249,8 +264,9 @@ def _above_the_diagonal(p, begin):
 
 
 @kernel
-def _softmax(p, lse, may_be_empty):
-    """Exponentials are taken of the block as one row: in short rows the incomplete last vector costs most."""
+def _exponentials(p, tops, totals, may_be_empty):
+    """e^(score − the largest) in each row, and their sum. Exponentials are taken of the block as one row: in short rows
+    the incomplete last vector costs most."""
     use_widest_vectors()
     T = p.dtype.type
     for i in range(p.shape[0]):
@@ -262,7 +278,7 @@ def _softmax(p, lse, may_be_empty):
             top = T(0)
         for j in range(row.size):
             row[j] -= top
-        lse[i] = top
+        tops[i] = top
     flat = p.reshape(-1)
     for j in range(flat.size):
         flat[j] = exp(flat[j])
@@ -271,22 +287,19 @@ def _softmax(p, lse, may_be_empty):
         total = T(0)
         for j in range(row.size):
             total += row[j]
-        if may_be_empty and total == 0:
-            total = T(1)
-        share = T(1) / total
-        for j in range(row.size):
-            row[j] *= share
-        lse[i] += np.log(total)
+        totals[i] = T(1) if may_be_empty and total == 0 else total
 
 
 @kernel
-def _fill(p, shift):
-    """−shift in each row: what the product that is added to it is to be shifted by."""
+def _normalize(y, head, begin, lse, tops, totals):
+    """Some rows of a head's Y by the sums of their exponentials: there are fewer numbers in Y than in P."""
     use_widest_vectors()
-    for i in range(p.shape[0]):
-        row, value = p[i], -shift[i]
+    for i in range(lse.size):
+        lse[i] = tops[i] + log(totals[i])
+    for i in range(lse.size):
+        row, share = y[head // y.shape[2], begin + i, head % y.shape[2]], totals.dtype.type(1) / totals[i]
         for j in range(row.size):
-            row[j] = value
+            row[j] *= share
 
 
 @kernel
@@ -303,11 +316,12 @@ def _row_products(dy, y, head, sums):
 
 
 @kernel
-def _softmax_backward(p, s):
-    """P = e^(scores − lse), S = P (dP − Σ dY Y): both differences are there already."""
+def _softmax_backward(p, s, lse, sums):
+    """P = e^(scores − lse), S = P (dP − Σ dY Y). What lies behind the scores takes part, and is not read."""
     use_widest_vectors()
-    shares, upstream = p.reshape(-1), s.reshape(-1)
-    for j in range(shares.size):
-        share = exp(shares[j])
-        shares[j] = share
-        upstream[j] *= share
+    for i in range(p.shape[0]):
+        shares, upstream, shift, total = p[i], s[i], lse[i], sums[i]
+        for j in range(shares.size):
+            share = exp(shares[j] - shift)
+            shares[j] = share
+            upstream[j] = share * (upstream[j] - total)
