@@ -30,7 +30,7 @@ from tinygrad_zh.program.native.memory import HOMES, Home, aligned, give_back
 from tinygrad_zh.program.native.parts import Called, Compiled, Parts
 from tinygrad_zh.program.native.places import Places
 from tinygrad_zh.program.native.steps import Steps
-from tinygrad_zh.program.native.trial import check
+from tinygrad_zh.program.native.trial import again, check
 from tinygrad_zh_kernels import buffers
 
 
@@ -42,8 +42,9 @@ def build(recorded: Recorded) -> Program:
     would refuse an input. Raises Unsupported for a step that cannot be compiled, and for one whose compiled results are
     not the recorded ones.
     """
+    nudged = again(recorded)  # first, while the program's own memory is not yet taken
     program = Program(recorded)
-    check(program, recorded)
+    check(program, recorded, nudged)
     program.bind([t for t, _ in recorded.leaves], [a for a, _ in recorded.gradients], [a for a, _ in recorded.before])
     buffers.clear()  # of what was tried here much is not needed again
     give_back()

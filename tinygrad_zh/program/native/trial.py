@@ -26,9 +26,9 @@ FACTOR = 16
 """The program may be off by so many times what the nudge changes."""
 
 
-def check(program: Any, recorded: Recorded) -> None:
-    """Run the program on the recorded values, with leaves and gradients of its own. Raises Unsupported where a result
-    is not the recorded one, to rounding."""
+def check(program: Any, recorded: Recorded, nudged: Mapping[int, Any]) -> None:
+    """Run the program on the recorded values, with leaves and gradients of its own. nudged: what `again` gave. Raises
+    Unsupported where a result is not the recorded one, to rounding."""
     leaves = [Tensor(array) for _, array in recorded.leaves]
     accumulators = {id(a): Accumulator(*a.meta) for a, _ in (*recorded.gradients, *recorded.before)}
     for accumulator, array in recorded.before:
@@ -42,8 +42,6 @@ def check(program: Any, recorded: Recorded) -> None:
     found = [*outputs, *(own[id(t)].array for t, _ in recorded.assigned),
              *(None if g is None else g.array for g in gradients)]
     wanted = [*recorded.outputs, *(a for _, a in (*recorded.assigned, *recorded.gradients) if a is not None)]
-    with _rewound(recorded):
-        nudged = _again(recorded)
     for result, exact in zip(found, wanted, strict=True):
         if not _close(result, exact, nudged.get(id(exact), exact)):
             raise Unsupported("compile.why.differs")
@@ -62,24 +60,28 @@ def _rewound(recorded: Recorded) -> Iterator[None]:
             g.bit_generator.state = state
 
 
-def _again(recorded: Recorded) -> dict[int, Any]:
+def again(recorded: Recorded) -> dict[int, Any]:
     """What the formulas give on nudged values, by the ids of the recorded arrays; of all that ends up somewhere."""
+    with _rewound(recorded), np.errstate(all="ignore"), using(grad=False, tape=None, kernels=None):
+        return _computed(recorded)
+
+
+def _computed(recorded: Recorded) -> dict[int, Any]:
     rng = np.random.default_rng(0)
     values = {id(a): _nudged(a, rng, NUDGE) for a in given(recorded)}
     kept = {id(a) for a in effects(recorded)}
     last = {id(a): i for i, line in enumerate(recorded.lines)
             for a in arrays_of((*line.outputs, *line.arguments, *line.keywords.values()))}
-    with np.errstate(all="ignore"), using(grad=False, tape=None, kernels=None):
-        for i, line in enumerate(recorded.lines):
-            arguments = [_replaced(x, values) for x in line.arguments]
-            keywords = {name: _replaced(x, values) for name, x in line.keywords.items()}
-            results = line.function(*arguments, **keywords)
-            results = results if type(results) is tuple else (results,)
-            values |= {id(o): _nudged(_summed(np.asarray(r), o), rng, ROUNDING)
-                       for o, r in zip(line.outputs, results, strict=True) if o is not None}
-            for array in arrays_of((*line.outputs, *line.arguments, *line.keywords.values())):
-                if last[id(array)] == i and id(array) not in kept:
-                    values.pop(id(array), None)
+    for i, line in enumerate(recorded.lines):
+        arguments = [_replaced(x, values) for x in line.arguments]
+        keywords = {name: _replaced(x, values) for name, x in line.keywords.items()}
+        results = line.function(*arguments, **keywords)
+        results = results if type(results) is tuple else (results,)
+        values |= {id(o): _nudged(_summed(np.asarray(r), o), rng, ROUNDING)
+                   for o, r in zip(line.outputs, results, strict=True) if o is not None}
+        for array in arrays_of((*line.outputs, *line.arguments, *line.keywords.values())):
+            if last[id(array)] == i and id(array) not in kept:
+                values.pop(id(array), None)
     return values
 
 
