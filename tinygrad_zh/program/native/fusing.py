@@ -66,24 +66,23 @@ class Nest:
     cuts: frozenset[int]
     width: int | None = None
     members: list[Member] = field(default_factory=list)
+    writers: dict[str, Member] = field(default_factory=dict)
+    reads: set[str] = field(default_factory=set)
+    arrays: set[str] = field(default_factory=set)  # all that it reads or writes, but for single numbers
 
-    @property
-    def writers(self) -> dict[str, Member]:
-        return {m.step.name: m for m in self.members}
-
-    @property
-    def names(self) -> set[str]:
-        return {m.step.name for m in self.members} | {e.name for m in self.members for e in read_by(m.step)}
+    def copy(self) -> Nest:
+        return Nest(self.total, self.cuts, self.width, self.members, dict(self.writers), set(self.reads),
+                    set(self.arrays))
 
     def join(self, step: Looped) -> bool:
         """Take a step in, if it can run here."""
         writers = self.writers
-        if step.name in writers or len(self.names) >= MOST:
+        if step.name in writers or len(self.arrays) >= MOST:
             return False
         space = step.value.shape
         size, reads = math.prod(space), [e for e in read_by(step) if e.name in writers]
         member: Member | None
-        nest = Nest(self.total, self.cuts, self.width, self.members)
+        nest = self.copy()
         if size == 1 and isinstance(step, Pointwise):
             after = any(writers[e.name].goes == "total" or writers[e.name].after for e in reads)
             member = Member(step, SCALAR, "each", after)
@@ -99,6 +98,9 @@ class Nest:
             return False
         self.total, self.cuts, self.width = nest.total, nest.cuts, nest.width
         self.members = [*nest.members, member]
+        self.writers = {m.step.name: m for m in self.members}
+        self.reads |= {e.name for e in read_by(step)}
+        self.arrays |= arrays_of(step)
         return True
 
     def _at_full_level(self, step: Looped) -> Member | None:
@@ -199,43 +201,68 @@ class Nest:
 
 # ---- which nest a step goes into
 
+NEAR = 16
+"""So many groups back a step, or a nest, looks for one that it could join: what belongs together is close by."""
+
 
 def grouped(steps: Sequence[Step]) -> list[Nest | Multiplication]:
     """Nests and products that compute these steps, in an order in which all is there when it is read."""
     groups: list[Nest | Multiplication] = []
+    writer: dict[str, int] = {}
     for step in steps:
+        place = len(groups)
         if isinstance(step, (Multiplication, Product)):
             groups.append(step)  # type: ignore[arg-type]
-            continue
-        reads = {e.name for e in read_by(step)} | {step.name}
-        first = max((i for i, g in enumerate(groups) if reads & written(g)), default=0)
-        candidates = [g for g in groups[first:] if isinstance(g, Nest) and reads & (g.names | written(g))]
-        if not any(nest.join(step) for nest in candidates):
-            groups.append(begun(step))
-    while merged(groups):
-        pass
+        else:
+            first = max((writer.get(name, 0) for name in (step.name, *(e.name for e in read_by(step)))), default=0)
+            nearby = [first, *range(max(first + 1, place - NEAR), place)]
+            arrays = arrays_of(step) | {e.name for e in read_by(step) if writer.get(e.name) == first}
+            for i in nearby:
+                group = groups[i] if i < place else None
+                if isinstance(group, Nest) and arrays & (group.arrays | set(group.writers)) and group.join(step):
+                    place = i
+                    break
+            else:
+                groups.append(begun(step))
+        writer[step.name] = place
+    return together(groups)
+
+
+def together(groups: list[Nest | Multiplication]) -> list[Nest | Multiplication]:
+    """The same groups, of which two nests with an array in common are one, where one of them may wait for all that is
+    between them, or come before it."""
+    j = 0
+    while j < len(groups):
+        j = merged(groups, j) if isinstance(groups[j], Nest) else j + 1
     return groups
 
 
-def merged(groups: list[Nest | Multiplication]) -> bool:
-    """Make one nest of two that have an array in common, if there are two such, one of which may wait for, or come
-    before, all that is between them."""
-    for j, later in enumerate(groups):
-        for i, earlier in enumerate(groups[:j]):
-            if not (isinstance(earlier, Nest) and isinstance(later, Nest) and earlier.names & later.names):
-                continue
-            between = groups[i + 1 : j]
-            up = not any(written(g) & (reads_of(later) | written(later)) for g in between)
-            down = not any((reads_of(g) | written(g)) & written(earlier) for g in between)
-            both = Nest(earlier.total, earlier.cuts, earlier.width, earlier.members)
-            if (up or down) and all(both.join(m.step) for m in later.members):
-                groups[i : j + 1] = [both, *between] if up else [*between, both]
-                return True
-    return False
+def merged(groups: list[Nest | Multiplication], j: int) -> int:
+    """Make one nest of the j-th group and one before it, if that can be done. Where to go on: there, else j + 1."""
+    later = groups[j]
+    assert isinstance(later, Nest)
+    for i in range(max(0, j - NEAR), j):
+        earlier, between = groups[i], groups[i + 1 : j]
+        if not isinstance(earlier, Nest) or not earlier.arrays & later.arrays:
+            continue
+        up = not any(written(g) & (later.reads | written(later)) for g in between)
+        down = not any((reads_of(g) | written(g)) & written(earlier) for g in between)
+        both = earlier.copy()
+        if (up or down) and all(both.join(m.step) for m in later.members):
+            groups[i : j + 1] = [both, *between] if up else [*between, both]
+            return i if up else j - 1
+    return j + 1
+
+
+def arrays_of(step: Looped) -> set[str]:
+    """What a step reads and writes, but for single numbers: learning rates, say, that many have in common."""
+    own = {step.name} if math.prod(step.shape) > 1 else set()
+    return own | {e.name for e in read_by(step) if any(s for n, s in zip(e.shape, e.place.strides, strict=True) if n > 1)
+                  or e.place.gathers}
 
 
 def reads_of(group: Nest | Multiplication) -> set[str]:
-    return group.names - written(group) if isinstance(group, Nest) else {group.a.name, group.b.name}
+    return group.reads - set(group.writers) if isinstance(group, Nest) else {group.a.name, group.b.name}
 
 
 def written(group: Nest | Multiplication) -> set[str]:
