@@ -66,6 +66,11 @@ def printed(text: str) -> str:
     ("z1.astype(np.float32)", "z_1"),
     ("z1.reshape((4, 1, 3))", "z_1"),
     ("z1.reshape((3, 4))", r"\operatorname{reshape}_{3 \times 4}(z_1)"),
+    ("z1.max(axis=0) if z1.size else z1.sum(axis=0)", r"\max_{i} (z_1)"),
+    ("np.einsum('ij,jk->ik', x, W1)", r"\sum_{j} {x}_{ij} \, {W_1}_{jk}"),
+    ("np.einsum('ij,kj->ikj', z1, h1)", r"{z_1}_{ij} \, {h_1}_{kj}"),
+    ("scatter(b1, slice(None, 2, None), (4,))", r"\operatorname{scatter}(b_1, {:}2, (4))"),
+    ("tuple(np.split(b1, 3))", r"\operatorname{split}(b_1, 3)"),
     ("scatter_add(dz1, t, (4, 3))", r"\operatorname{scatter\_add}\left( \frac{\partial L}{\partial z_1}, t, (4, 3) "
                                     r"\right)"),
 ])

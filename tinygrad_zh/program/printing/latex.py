@@ -241,7 +241,7 @@ class _Writer:
         keywords = {k.arg: k.value for k in node.keywords if k.arg is not None}
         function = node.func
         if not isinstance(function, ast.Attribute):
-            return self.named(ast.unparse(function), node.args, keywords)
+            return self.called(ast.unparse(function), node.args, keywords)
         of_numpy = isinstance(function.value, ast.Name) and function.value.id == "np"
         arguments = list(node.args) if of_numpy else [function.value, *node.args]
         writer: Callable[..., Formula] | None = getattr(self, f"call_{function.attr}", None)
@@ -253,6 +253,19 @@ class _Writer:
         if function.attr in _BIG:
             return self.big(_BIG[function.attr], arguments[0], *arguments[1:], **keywords)
         return self.named(function.attr, arguments, keywords)
+
+    def called(self, name: str, arguments: Sequence[ast.expr], keywords: Mapping[str, ast.expr]) -> Formula:
+        """A function of Python or of the program's own."""
+        if name == "tuple":
+            return self.formula(arguments[0])
+        if name == "slice":
+            ends = [None if isinstance(a, ast.Constant) and a.value is None else a for a in arguments]
+            return self.write_Slice(ast.Slice(*(ends if len(ends) > 1 else [None, *ends])))
+        return self.named(name, arguments, keywords)
+
+    def write_IfExp(self, node: ast.IfExp) -> Formula:
+        """A condition on shapes is decided before anything is computed."""
+        return self.formula(node.body if self.value(node.test) else node.orelse)
 
     def named(self, name: str, arguments: Sequence[ast.expr],
               keywords: Mapping[str, ast.expr] | None = None) -> Formula:
@@ -305,6 +318,14 @@ class _Writer:
             left, right = _open(inner.text)
             return Formula(f"{sign}{below} {left}{inner.text}{right}")
         return Formula(f"{sign}{below} {_at_least(Level.PRODUCT, inner, inside=True)}", Level.PRODUCT, open=True)
+
+    def call_einsum(self, subscripts: ast.expr, *operands: ast.expr) -> Formula:
+        """Σ over the indices that the result does not have, with the letters that are written there."""
+        terms, _, result = str(self.value(subscripts)).partition("->")
+        factors = [f"{{{self.atom(x)}}}_{{{term}}}" for x, term in zip(operands, terms.split(","), strict=True)]
+        summed = sorted(set(terms) - set(result) - {","})
+        product = " \\, ".join(factors)
+        return Formula(f"\\sum_{{{', '.join(summed)}}} {product}" if summed else product, Level.PRODUCT, bool(summed))
 
     # what only moves numbers, or says in which memory they are
 
