@@ -204,7 +204,7 @@ def test_a_short_run_stays_as_it_is_written():
 
 
 def test_a_long_run_of_small_epochs_replays_the_formulas():
-    step, told = chosen(epochs=400)
+    step, told = chosen(epochs=600)
     assert step.forward.kernels == step.update.kernels == "formulas" and step.forward.replays > 1000
     assert told.startswith("replayed by the formulas")
 
@@ -218,7 +218,7 @@ def test_an_epoch_of_much_work_is_compiled_however_many_there_are(monkeypatch):
     told = [chosen(epochs=epochs)[1] for epochs in (1, 3)]
     assert made == ["numba", "numba"] and told[0] == told[1] and told[0].startswith("compiled")
     monkeypatch.setattr(choosing, "find_spec", lambda name: None)
-    chosen(epochs=400)
+    chosen(epochs=600)
     assert made[2:] == ["formulas"]
 
 
@@ -257,7 +257,7 @@ def test_within_a_block_auto_means_what_the_block_says():
         assert isinstance(chosen()[0], Compiled)
         assert type(chosen(compile=False)[0]) is Step
         with compiling(False):
-            assert type(chosen(epochs=400)[0]) is Step
+            assert type(chosen(epochs=600)[0]) is Step
     assert type(chosen()[0]) is Step
 
 

@@ -100,13 +100,13 @@ def _ours(function: Any) -> bool:
 FEW = 200
 """Steps below which nothing can pay."""
 
-COMPILED_LINE, COMPILED_NUMBER = 8e-6, 0.8e-9
+COMPILED_LINE, COMPILED_NUMBER = 3e-6, 0.6e-9
 """What compiling saves of a step, for each line of its tape, and for each number that a line computes."""
 
 WORTH = 1.0
 """What it must save of an epoch: several epochs pay for the 3 to 10 seconds that it takes once on a machine."""
 
-REPLAYED_LINE = 4e-6
+REPLAYED_LINE = 2.5e-6
 """What the replay of its formulas saves, for each line."""
 
 RECORDING = 0.1
