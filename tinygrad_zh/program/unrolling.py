@@ -74,7 +74,7 @@ def unroll(function: Callable[..., Any], *example: Any, lang: str | None = None,
     >>> import tinygrad_zh as tz
     >>> w = tz.tensor([1.0, -2.0], requires_grad=True, name="w")
     >>> program = tz.unroll(lambda: (w * w).sum())
-    >>> "dw = dw + dmul * w" in program.source
+    >>> "dw = dmul * w + dmul * w" in program.source
     True
     """
     return Unrolled(listed(recorded(function, example)), lang, style)
