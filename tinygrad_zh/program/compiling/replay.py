@@ -96,7 +96,7 @@ class _Writer:
 
     def _checks(self, number: int | None) -> list[str]:
         """The bounds of labels and tokens: of those that come from outside before the first line (number 0)."""
-        return [f"if stray({name}, {b.least!r}, {b.most!r}) is not None: raise Changed"
+        return [f"if stray({name}, {self._told(b.least)}, {self._told(b.most)}) is not None: raise Changed"
                 for b in self.recorded.bounds for name in [self.recorded.name(b.array)]
                 if (name[0] == "v") == (number is None)]
 

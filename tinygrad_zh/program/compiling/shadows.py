@@ -55,7 +55,7 @@ class Shadows:
                     self._remember(owner, self._empty(owner))
                 if x is not owner:
                     offset = x.ctypes.data - owner.ctypes.data
-                    self._remember(x, np.ndarray(x.shape, x.dtype, self.known(owner), offset, x.strides))
+                    self._remember(x, np.ndarray(x.shape, x.dtype, root(self.known(owner)), offset, x.strides))
         return self.known(x)
 
     def is_part(self, array: Any) -> bool:
@@ -78,7 +78,8 @@ class Shadows:
         self._shadows[key] = weakref.ref(array, forget), shadow
 
     def _empty(self, array: Any) -> Any:
-        """An array of that shape and layout without memory of its own."""
+        """An array of that shape and layout, and below it one of bytes that stands for its memory."""
         if len(self._zeros) < array.nbytes:
             self._zeros = bytes(2 * array.nbytes)
-        return np.ndarray(array.shape, array.dtype, self._zeros, strides=array.strides)
+        memory = np.ndarray(array.nbytes, np.uint8, self._zeros)
+        return np.ndarray(array.shape, array.dtype, memory, strides=array.strides)
