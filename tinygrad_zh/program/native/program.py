@@ -42,12 +42,17 @@ def build(recorded: Recorded) -> Program:
     would refuse an input. Raises Unsupported for a step that cannot be compiled, and for one whose compiled results are
     not the recorded ones.
     """
-    nudged = again(recorded)  # first, while the program's own memory is not yet taken
-    program = Program(recorded)
-    check(program, recorded, nudged)
+    program = _tried(recorded)
     program.bind([t for t, _ in recorded.leaves], [a for a, _ in recorded.gradients], [a for a, _ in recorded.before])
     buffers.clear()  # of what was tried here much is not needed again
     give_back()
+    return program
+
+
+def _tried(recorded: Recorded) -> Program:
+    nudged = again(recorded)  # first, while the program's own memory is not yet taken
+    program = Program(recorded)
+    check(program, recorded, nudged)
     return program
 
 
