@@ -55,9 +55,9 @@ class Problem:
         return Arguments((self.dy, self.x.shape), self.keywords)
 
 
-def _with(rng: Rng, dtype: DType, *values: float) -> Problem:
+def _with(rng: Rng, dtype: DType, *values: float, width: int = 7) -> Problem:
     """Windows that overlap, of these values among few others, so that many are equal."""
-    problem = Problem(rng, dtype, (2, 2, 6, 7), (3, 2), (2, 1), (1, 1))
+    problem = Problem(rng, dtype, (2, 2, 6, width), (3, 2), (2, 1), (1, 1))
     problem.x = rng.choice([*values, 0.0, 1.0], problem.x.shape).astype(dtype)
     return problem
 
@@ -71,6 +71,7 @@ CASES: dict[str, Callable[[Rng, DType], Problem]] = {
     "an image wider than a block": lambda rng, dtype: Problem(rng, dtype, (1, 1, 4, 131), (2, 3), (1, 2), (1, 1)),
     "equal numbers": lambda rng, dtype: _with(rng, dtype, 0.0),
     "−∞, ∞ and nan": lambda rng, dtype: _with(rng, dtype, -np.inf, np.inf, np.nan),
+    "−∞, ∞ and nan in wide rows": lambda rng, dtype: _with(rng, dtype, -np.inf, np.inf, np.nan, width=37),
     "nothing but −∞": lambda rng, dtype: _minus_infinity(rng, dtype),
     "no image": lambda rng, dtype: Problem(rng, dtype, (0, 2, 4, 4), (2, 2)),
 }

@@ -10,19 +10,22 @@ from numba import prange
 from tinygrad_zh_kernels import buffers, pooling
 from tinygrad_zh_kernels.conv2d import out_size
 from tinygrad_zh_kernels.threads import threads_for
-from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
+from tinygrad_zh_kernels.vector_math import kernel, select, use_widest_vectors
 
 Pair = tuple[int, int]
 
 FEW = 1 << 18
 """Pixels below which a second thread costs more than it helps."""
 
+WIDE = 16
+"""Windows in a row from which on they fill a vector."""
+
 
 @pooling.max_forward.body("numba", device="cpu")
 def max_forward(x: Any, *, kernel: Pair, stride: Pair, padding: Pair) -> Any:
-    """One window after the other, its maximum and its place in registers; channels go to threads.
+    """The windows of a wide row take one pixel each at a time, in vectors; narrow rows go window by window.
 
-    中文：逐个窗口计算，最大值及其位置留在寄存器里；各通道分给多个线程。
+    中文：较宽的一行里，所有窗口同时各取一个像素，用向量指令比较；较窄的行逐个窗口计算。
     """
     y = _like_windows(x, kernel, stride, padding)
     k = buffers.empty(y.shape, np.int32)
@@ -92,19 +95,62 @@ def _max_forward_shared(y, k, x, window, stride, padding, planes, threads):
 
 @kernel
 def _max_forward(y, k, x, window, stride, padding, first, last):
+    if y.shape[2] < WIDE:
+        _max_of_each(y, k, x, window, stride, padding, first, last)
+    else:
+        _max_of_rows(y, k, x, window, stride, padding, first, last)
+
+
+@kernel
+def _max_of_each(y, k, x, window, stride, padding, first, last):
+    """A window after the other. No branch asks which pixel is larger: nobody can guess it."""
     (U, V), (s, t), (p, q) = window, stride, padding
     h, w = x.shape[1:]
     for plane in range(first, last):
+        pixels = x[plane].reshape(h * w)
         for i in range(y.shape[1]):
+            above, below = max(0, p - s * i), min(U, h + p - s * i)
             for j in range(y.shape[2]):
+                left, right = max(0, q - t * j), min(V, w + q - t * j)
                 largest, taken = y.dtype.type(-np.inf), 0
-                for u in range(max(0, p - s * i), min(U, h + p - s * i)):
-                    for v in range(max(0, q - t * j), min(V, w + q - t * j)):
-                        pixel = x[plane, s * i + u - p, t * j + v - q]
-                        if not pixel <= largest and largest == largest:  # a nan is taken, and stays
-                            largest, taken = pixel, u * V + v
+                for u in range(above, below):
+                    start, place = np.uint64((s * i + u - p) * w + t * j - q + left), u * V + left
+                    for v in range(right - left):
+                        pixel = pixels[start + np.uint64(v)]  # no number below 0 has to be looked for
+                        larger = _replaces(pixel, largest)
+                        largest, taken = select(larger, pixel, largest), select(larger, place + v, taken)
                 y[plane, i, j] = largest
                 k[plane, i, j] = taken
+
+
+@kernel
+def _max_of_rows(y, k, x, window, stride, padding, first, last):
+    """All windows of a row take one of their pixels at a time, in vectors."""
+    use_widest_vectors()
+    (U, V), (s, t), (p, q) = window, stride, padding
+    h, w = x.shape[1:]
+    begins, ends = np.empty(V, np.int64), np.empty(V, np.int64)
+    for v in range(V):
+        begins[v], ends[v] = _inside(v - q, t, w, y.shape[2])
+    for plane in range(first, last):
+        for i in range(y.shape[1]):
+            y[plane, i] = -np.inf
+            k[plane, i] = 0
+            for u in range(max(0, p - s * i), min(U, h + p - s * i)):
+                for v in range(V):
+                    pixels = x[plane, s * i + u - p, t * begins[v] + v - q :: t]
+                    largest, taken = y[plane, i, begins[v] : ends[v]], k[plane, i, begins[v] : ends[v]]
+                    place = np.int32(u * V + v)
+                    for j in range(largest.size):
+                        larger = _replaces(pixels[j], largest[j])
+                        largest[j] = select(larger, pixels[j], largest[j])
+                        taken[j] = select(larger, place, taken[j])
+
+
+@kernel(forceinline=True)
+def _replaces(pixel, largest):
+    """Whether a pixel is the largest so far: the first nan is, and stays."""
+    return (not pixel <= largest) & (largest == largest)
 
 
 @kernel(parallel=True)
