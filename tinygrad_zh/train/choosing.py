@@ -57,7 +57,7 @@ def first_step(run: Run, way: Compile, batches: int, epochs: int) -> Step:
         return _told(run, "off", Step(*parts))
     if way != "auto":
         kernels = "formulas" if way == "formulas" else "numba"
-        return _told(run, f"asked.{kernels}", Compiled(*parts, kernels))
+        return _told(run, f"asked_{kernels}", Compiled(*parts, kernels))
     if MODE.get().tape is not None:
         return _told(run, "recorded", Step(*parts))
     if home(run.model) != "cpu":
