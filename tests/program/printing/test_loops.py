@@ -20,8 +20,9 @@ from tinygrad_zh import functional as F
 from tinygrad_zh.documents import SYSTEMS
 from tinygrad_zh.i18n import in_language
 from tinygrad_zh.program.listing import Listing, listed
+from tinygrad_zh.program.printing import loops as module
 from tinygrad_zh.program.printing.calling import display_names
-from tinygrad_zh.program.printing.loops import LARGEST, loops_text
+from tinygrad_zh.program.printing.loops import LARGEST, loops_text, nested_list, wrapped
 from tinygrad_zh.program.printing.simplifying import simplified
 from tinygrad_zh.program.recording import recorded
 
@@ -175,10 +176,38 @@ def test_a_transposed_and_reversed_array_is_read_where_it_lies() -> None:
     np.testing.assert_allclose(found["dw"], seed[::-1].T)
 
 
+@pytest.mark.parametrize("shape", [(), (3,), (30,), (3, 4), (3, 30), (2, 3, 4), (2, 2, 2, 30)])
+def test_data_is_written_in_lines_that_are_not_too_long(shape: tuple[int, ...]) -> None:
+    value = np.random.default_rng(0).standard_normal(shape)
+    lines = nested_list("data", value)
+    assert max(map(len, lines)) <= 120
+    found: dict[str, Any] = {}
+    exec("\n".join(lines), found)
+    np.testing.assert_array_equal(found["data"], value)
+
+
 def test_both_languages() -> None:
     listing = listing_of(lambda x: (x * x).sum(), data()[0])
     with in_language("zh"):
         assert "标量循环" in loops_text(listing)
+
+
+def test_no_line_is_too_long_and_broken_lines_mean_the_same() -> None:
+    x = tz.tensor(np.linspace(-2, 2, 6).reshape(2, 3), requires_grad=True, name="a_name_that_is_rather_long")
+    listing = listing_of(lambda: F.gelu(F.gelu(x) * F.sigmoid(x)).sum())
+    assert max(map(len, loops_text(listing).splitlines())) <= 120
+    assert_equal(listing)
+
+
+@pytest.mark.parametrize("code", [
+    "a + b * (c - d)", "math.exp(a - b) if a > b else -math.inf", "f(a + b, c * d) * sum(x[i][k] for k in range(4))",
+    "f(aa + bb - cc)", "f(a)",
+])
+def test_where_a_line_breaks(code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WIDTH", 18)
+    lines = wrapped("y[i] = ", code)
+    assert ast.dump(ast.parse("\n".join(lines))) == ast.dump(ast.parse(f"y[i] = {code}"))
+    assert len(lines) > 1 or code == "f(a)"
 
 
 # ---- what it refuses

@@ -221,7 +221,7 @@ class _Loops:
         ranges = [(i.factors[0][0], n) for i, n in zip(indices, space, strict=True) if i.factors]
         for depth, (variable_, n) in enumerate(ranges):
             lines.append("    " * depth + f"for {variable_} in range({n}):")
-        lines.append("    " * len(ranges) + f"{ast.unparse(target)} {sign} {one_bracketed(value)}")
+        lines += wrapped("    " * len(ranges) + f"{ast.unparse(target)} {sign} ", one_bracketed(value))
         return [*lines, f"{name} = new"] if replaced and not in_place and shape else lines
 
     def reads(self, step: Step) -> Iterator[Element]:
@@ -390,6 +390,31 @@ def one_bracketed(value: ast.expr) -> str:
     return code
 
 
+def wrapped(head: str, code: str) -> list[str]:
+    """head and code in lines that are not too long: broken before operators, as far outside of brackets as can be."""
+    if len(head) + len(code) <= WIDTH:
+        return [head + code]
+    lines, prefix, code, indent = [], f"{head}(", f"{code})", " " * (len(head) + 1)
+    while len(prefix) + len(code) > WIDTH:
+        breaks = [(depth, -place) for depth, place in _breaks(code) if place + len(prefix) <= WIDTH]
+        if not breaks:
+            break
+        place = -min(breaks)[1]
+        lines.append(prefix + code[:place])
+        prefix, code = indent, code[place + 1 :]
+    return [*lines, prefix + code]
+
+
+def _breaks(code: str) -> Iterator[tuple[int, int]]:
+    """(how many brackets are open, where) for the space before each operator."""
+    depth, last = 0, 0
+    for found in re.finditer(r" (?:[-+*/]|if|else|for) ", code):
+        between = code[last : found.start()]
+        depth += sum(between.count(opening) for opening in "([") - sum(between.count(closing) for closing in ")]")
+        last = found.start()
+        yield depth, last
+
+
 def heading(section: str) -> str:
     words = f"# ---- {text(f'unroll.section.{section}')} "
     return words + "-" * (WIDTH - 40 - display_width(words))
@@ -397,16 +422,23 @@ def heading(section: str) -> str:
 
 def nested_list(name: str, value: Any) -> list[str]:
     """name = [[1.0, 2.0], …], a row a line where one line is too short."""
-    value = np.asarray(value)
-    numbers = _plain(value)
-    line = f"{name} = {numbers}"
-    if value.ndim < 2 or len(line) <= WIDTH - 20:
-        return line.splitlines()
-    return [f"{name} = [", *(f"    {part}," for part in _parts(numbers)), "]"]
+    first, *rest = _nested(_plain(np.asarray(value)), len(name) + 3)
+    return [f"{name} = {first}", *rest]
 
 
-def _parts(numbers: Sequence[Any]) -> list[str]:
-    return [str(part) for part in numbers]
+def _nested(numbers: Any, indent: int) -> list[str]:
+    code = str(numbers)
+    if not isinstance(numbers, list) or indent + len(code) <= WIDTH - 20:
+        return [code]
+    if isinstance(numbers[0], list):
+        inner = [line for part in numbers for line in _with_comma(_nested(part, 4))]
+    else:
+        inner = wrap(code[1:-1], WIDTH - 24)
+    return ["[", *(f"    {line}" for line in inner), "]"]
+
+
+def _with_comma(lines: list[str]) -> list[str]:
+    return [*lines[:-1], lines[-1] + ","]
 
 
 def _plain(value: Any) -> Any:
