@@ -29,7 +29,15 @@ from tinygrad_zh.program.lowering import (
     Step,
     read_by,
 )
-from tinygrad_zh.program.lowering.expressions import Number, Shape, c_strides, cuts, refined, spread_over
+from tinygrad_zh.program.lowering.expressions import (
+    Number,
+    Shape,
+    c_strides,
+    cuts,
+    refined,
+    spread_over,
+    squeezed,
+)
 from tinygrad_zh.program.native.products import Multiplication, joined
 
 SCALAR, ROW, FULL = 0, 1, 2
@@ -257,8 +265,7 @@ def merged(groups: list[Nest | Multiplication], j: int) -> int:
 def arrays_of(step: Looped) -> set[str]:
     """What a step reads and writes, but for single numbers: learning rates, say, that many have in common."""
     own = {step.name} if math.prod(step.shape) > 1 else set()
-    return own | {e.name for e in read_by(step) if any(s for n, s in zip(e.shape, e.place.strides, strict=True) if n > 1)
-                  or e.place.gathers}
+    return own | {e.name for e in read_by(step) if e.place.gathers or any(squeezed(e.shape, e.place.strides)[1])}
 
 
 def reads_of(group: Nest | Multiplication) -> set[str]:
