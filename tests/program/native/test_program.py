@@ -257,6 +257,25 @@ def test_large_outputs_views_and_constants_are_handed_out():
     close(second, [t.array for t in step(tz.tensor(np.float32(0.2)))])
 
 
+@pytest.mark.parametrize("limit", [0.01, 100.0])
+def test_values_that_are_written_in_parts(limit):
+    """The norms of all gradients, side by side in one array; the gradient of a slice, in zeros."""
+    w, b = tz.tensor(np.eye(4, 3), np.float32, requires_grad=True), tz.tensor([0.1, -0.2, 0.3], requires_grad=True)
+    x = tz.tensor(np.arange(20.0, dtype=np.float32).reshape(5, 4) - 9)
+
+    def step(x):
+        w.grad = b.grad = None
+        (F.tanh(x @ w + b)[1:4] ** 2).sum().backward()
+        tz.optim.clip_grad_norm([w, b], limit)
+        return F.concat([x[0], b * 2.0])
+
+    value, tape = run(lambda: step(x), [x.array])
+    expected = [value.array, w.grad.array, b.grad.array]
+    program = build(Recorded(tape, [value.array]))
+    outputs = program([x.array])
+    close([*outputs, w.grad.array, b.grad.array], expected)
+
+
 def test_a_run_with_kernels_is_the_same_program():
     """Their bodies sum over what was broadcast, which the formulas leave to the engine."""
     W, b = tz.tensor(np.eye(4, 3), np.float32, requires_grad=True), tz.tensor([0.1, -0.2, 0.3], requires_grad=True)

@@ -32,7 +32,12 @@ class Places:
         self.last = parts[-1]
         assert isinstance(self.last, Compiled)
         self.items = dict(self._numbered())
-        self.written = {n: i for i, item in self.items.items() for n in item.writes}
+        self.written: dict[str, int] = {}  # by which item first; others may write the other parts of a name
+        self.complete: dict[str, int] = {}
+        for i, item in self.items.items():
+            for n in item.writes:
+                self.written.setdefault(n, i)
+                self.complete[n] = i
         self.leaves = [recorded.name(a) for _, a in recorded.leaves]
         self.before = [recorded.name(a) for _, a in recorded.before]
         tensors = {id(t): recorded.name(a) for t, a in recorded.leaves}
@@ -125,7 +130,7 @@ class Places:
                 self.copies.append((leaf, name))
 
     def _may_overwrite(self, name: str, leaf: str) -> bool:
-        """Whether the step that writes `name` is the last to read `leaf`, and reads it only where it writes."""
+        """Whether the first step that writes `name` is the last to read `leaf`, and reads it only where it writes."""
         at = self.written[name]
         own = self.items[at]
         later = any(leaf in self._memory(item) for i, item in self.items.items() if i > at)
@@ -143,11 +148,12 @@ class Places:
         for i, item in self.items.items():
             taken: set[str] = set()
             for name in item.writes:
-                if name not in self.stored:
+                if name not in self.stored and self.written[name] == i:
                     over = next((r for w, r in sorted(item.in_place) if w == name and r in self.written
                                  and r not in self.stored and r not in taken and last.get(r) == i), None)
                     taken.add(over or "")
-                    pieces.append(Piece(name, _bytes(*self.kind(name)), i, last.get(name, self.parts.end), over))
+                    end = max(self.complete[name], last.get(name, self.parts.end))
+                    pieces.append(Piece(name, _bytes(*self.kind(name)), i, end, over))
         for part in self.parts:
             if isinstance(part, Compiled):
                 for name, kind in self.temporaries(part).items():

@@ -141,7 +141,7 @@ class Steps(list[Step]):
             name = self.name(line.arguments[0])
             return Inlined([_assigned(results, _sum(name, self.values[name].shape, line.arguments[1]))], {})
         if function is cast:
-            text = f"{self.name(line.arguments[0])}.astype(np.{np.dtype(line.arguments[1])})"
+            text = f"{self.name(line.arguments[0])}.astype({_dtype(np.dtype(line.arguments[1]))})"
             return Inlined([_assigned(results, text)], {})
         if not isinstance(function, FunctionType):  # np.ones_like, the seed
             return Inlined([_assigned(results, f"np.{function.__name__}({self.name(line.arguments[0])})")], {})
@@ -171,6 +171,8 @@ class Steps(list[Step]):
             return ast.Tuple([self._tree(part) for part in x], ast.Load())
         if isinstance(x, slice):
             return ast.Slice(*[None if part is None else ast.Constant(part) for part in (x.start, x.stop, x.step)])
+        if isinstance(x, np.dtype):
+            return ast.parse(_dtype(x), mode="eval").body
         if x is None or x is Ellipsis or isinstance(x, (bool, int, float, str)):
             return ast.Constant(x)
         raise ValueError(f"a {type(x).__name__} is nothing that the compiler knows")
@@ -217,6 +219,10 @@ def _assigned(targets: Sequence[str | None], text: str) -> ast.Assign:
     statement = ast.parse(f"{targets[0]} = {text}").body[0]
     assert isinstance(statement, ast.Assign)
     return statement
+
+
+def _dtype(dtype: np.dtype[Any]) -> str:
+    return "np.bool_" if dtype == np.bool_ else f"np.{dtype.name}"
 
 
 def generators(line: Line) -> list[np.random.Generator]:
