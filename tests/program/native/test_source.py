@@ -54,7 +54,7 @@ def close(result: Any, expected: Any) -> bool:
 
 @pytest.mark.parametrize("row", TABLE, ids=str)
 def test_every_formula_of_the_table(row: Row) -> None:
-    @settings(max_examples=5, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
+    @settings(max_examples=4, deadline=None, database=None, derandomize=True, phases=[Phase.generate],
               suppress_health_check=list(HealthCheck))
     @given(row.cases, st.sampled_from([np.float32, np.float64]))
     def check(case: Case, dtype: type) -> None:
@@ -124,7 +124,7 @@ def programs(draw: st.DrawFn) -> tuple[str, list[str], tuple[int, int]]:
 
 
 @given(programs(), st.sampled_from([np.float32, np.float64]), st.integers(0, 3))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_random_programs(program: tuple[str, list[str], tuple[int, int]], dtype: type, odd: int) -> None:
     text, wanted, (n, m) = program
     rng = np.random.default_rng(n + m)

@@ -20,7 +20,7 @@ class Item:
     reads, writes: names of arrays. kinds: shape and dtype of those written; a product's may be one matrix instead of a
     batch of them. temporaries: arrays that it needs to work in, with shape and dtype. in_place: pairs
     (written, read) of one size and dtype; the read array is used last at the very index that is written, so that both
-    may be one array. demands: (name, low, high) of integer arrays that index others; out of these bounds
+    may be one array, but no more than one of those that are written over the same read one. demands: (name, low, high) of integer arrays that index others; out of these bounds
     (low ≤ i < high, negative ones count from the end as in NumPy) nothing may run.
     """
 
