@@ -10,10 +10,11 @@ import tinygrad_zh as tz
 from tests.program.compiling.twins import assert_equal
 from tinygrad_zh import functional as F
 
-UNARY = (F.tanh, F.relu, F.sigmoid, F.exp, F.softmax, lambda x: -x, lambda x: x**2, lambda x: x.mT.mT,
-         lambda x: x[::-1], lambda x: x.mean(axis=0, keepdims=True) + x, lambda x: x.astype(np.float64),
-         lambda x: x.astype(np.float32), lambda x: F.dropout(x, 0.5), lambda x: x.reshape((9,)).reshape((3, 3)), lambda x: x.detach(),
-         F.layer_norm, lambda x: F.concat([x, x])[1:4], lambda x: x.sum())
+UNARY = (
+    F.tanh, F.relu, F.sigmoid, F.exp, F.softmax, F.layer_norm, lambda x: -x, lambda x: x**2, lambda x: x.mT.mT,
+    lambda x: x[::-1], lambda x: x.mean(axis=0, keepdims=True) + x, lambda x: x.astype(np.float64), lambda x: x.sum(),
+    lambda x: x.astype(np.float32), lambda x: F.dropout(x, 0.5), lambda x: x.reshape((9,)).reshape((3, 3)),
+    lambda x: x.detach(), lambda x: F.concat([x, x])[1:4])
 BINARY = (lambda a, b: a + b, lambda a, b: a * b, lambda a, b: a - b, lambda a, b: a @ b, F.maximum,
           lambda a, b: F.where(a > b, a, b))
 

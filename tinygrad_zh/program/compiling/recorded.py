@@ -238,11 +238,9 @@ class StepTape(Tape):
         return line
 
     def _from_outside(self, array: Any) -> None:
-        """What no line made is somebody's, or a constant; but no part of what changes."""
+        """What no line made is somebody's, or a constant."""
         if self.owner(array) is not None:
             self._watched.add(id(root(array)))
-        elif self.derived(array):
-            self.problem = Unsupported("compile.why.view", where=_users_place())
 
     def derived(self, array: Any) -> bool:
         """Whether an array that no line made looks at the memory of an input, a leaf, or a result."""
