@@ -17,11 +17,11 @@ Shared = Mapping[str, str] | None
 class Item:
     """Something that is executed at once: a loop nest, or a product of matrices.
 
-    reads, writes: names of arrays. kinds: shape and dtype of those written; a product's may be one matrix instead of a
-    batch of them. temporaries: arrays that it needs to work in, with shape and dtype. in_place: pairs
+    reads, writes: names of arrays. temporaries: arrays that it needs to work in, with shape and dtype. in_place: pairs
     (written, read) of one size and dtype; the read array is used last at the very index that is written, so that both
-    may be one array, but no more than one of those that are written over the same read one. demands: (name, low, high) of integer arrays that index others; out of these bounds
-    (low ≤ i < high, negative ones count from the end as in NumPy) nothing may run.
+    may be one array (only one of those that are written over the same read one). demands: (name, low, high) of integer
+    arrays that index others; out of these bounds (low ≤ i < high, negative ones count from the end as in NumPy)
+    nothing may run.
     """
 
     reads: frozenset[str] = frozenset()
