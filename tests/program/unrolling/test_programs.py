@@ -182,15 +182,6 @@ def numbers() -> Any:
     return c**3 + F.exp(c) ** 0.37 + a / b - b**2
 
 
-def many_powers() -> Any:
-    """Powers of what was just computed, with a gradient and without."""
-    a, constant = leaf("a"), tz.tensor(0.7)
-    total = a * 0.0
-    for k in range(40):
-        total = total + F.exp(a * (k / 20)) ** 0.37 + a * F.exp(constant * (k / 20)) ** 0.37
-    return total
-
-
 def large_arrays_of_two_layouts() -> Any:
     """From 256 KiB on NumPy computes into a temporary, whose layout the result then has; sums follow the layout."""
     w = leaf("w")
@@ -290,7 +281,7 @@ def hooked() -> Any:
     return F.exp(h).sum()
 
 
-PROGRAMS = [used_three_times, mixed_dtypes, not_finite, numbers, many_powers, large_arrays_of_two_layouts,
+PROGRAMS = [used_three_times, mixed_dtypes, not_finite, numbers, large_arrays_of_two_layouts,
             equal_but_for_the_layout, drawn_for_nothing, split_and_joined, indexed, contracted, in_blocks,
             unrolled_network, of_ones_own, hooked]
 
@@ -301,6 +292,12 @@ def test_a_program(program: Callable[[], Any], tmp_path: Path) -> None:
     found = tz.unroll(program)
     assert found.listing.gradients
     assert_equal(found, tmp_path)
+
+
+def test_the_power_of_a_number_that_was_just_computed(tmp_path: Path) -> None:
+    """One in five would differ in its last bit, were it NumPy's scalar that is raised."""
+    c = tz.tensor(0.7)
+    assert_equal(tz.unroll(lambda: tuple(F.exp(c * (k / 20)) ** 0.37 for k in range(40))), tmp_path)
 
 
 def test_gradients_that_were_there_are_added_to(tmp_path: Path) -> None:
@@ -344,6 +341,7 @@ def layouts() -> dict[str, Any]:
     }  # fmt: skip
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("layout", layouts())
 def test_every_bit_and_the_layout_of_what_goes_in(layout: str, tmp_path: Path) -> None:
     """An array that nobody can write to is taken as it is; its strides are kept, since sums follow them."""

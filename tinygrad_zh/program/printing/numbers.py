@@ -127,7 +127,8 @@ def _packed(name: str, data: bytes) -> str:
 READER = '''\
 def stored(name, dtype, shape):
     """{words}"""
-    _, _, text = open(__file__, encoding="utf-8").read().partition(f"\\n# stored {{name}}\\n")
+    with open(__file__, encoding="utf-8") as file:
+        _, _, text = file.read().partition(f"\\n# stored {{name}}\\n")
     packed = text.partition("# stored ")[0].replace("# ", "")
     return np.frombuffer(zlib.decompress(base64.b64decode(packed)), dtype).reshape(shape)
 '''
