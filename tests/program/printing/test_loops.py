@@ -186,6 +186,38 @@ def test_data_is_written_in_lines_that_are_not_too_long(shape: tuple[int, ...]) 
     np.testing.assert_array_equal(found["data"], value)
 
 
+class Mirrored(tz.Op):
+    """y = 2 x − its mirror image, with one local name for two values"""
+
+    def forward(x):
+        e = x * 2
+        e = e - e[::-1]
+        return e + 0
+
+    def backward(dy):
+        return 2 * (dy - dy[::-1])
+
+
+def test_an_array_that_is_read_elsewhere_is_not_overwritten_meanwhile() -> None:
+    x = tz.tensor([1.0, 2.0, 4.0], requires_grad=True, name="x")
+    listing = listing_of(lambda: (Mirrored(x) * np.array([1.0, 10.0, 100.0])).sum())
+    assert "new[i] = e[i] - e[-i + 2]" in loops_text(listing).replace("2 - i", "-i + 2")
+    assert_equal(listing)
+
+
+def test_what_is_read_at_several_indices_is_computed_once() -> None:
+    x = tz.tensor([[1.0, 2.0], [4.0, 3.0]], requires_grad=True, name="x")
+    listing = listing_of(lambda: (F.softmax(x) ** 2).sum())
+    assert "softmax_sum[i] = sum(e[i][j] for j in range(2))" in loops_text(listing)
+
+
+def test_axes_that_are_joined_are_cut_again() -> None:
+    x = tz.tensor(np.arange(6.0).reshape(2, 3), requires_grad=True, name="x")
+    listing = listing_of(lambda: (x.reshape(6) * np.arange(6.0) ** 2).sum() + (x.reshape(3, 2) ** 3)[:, 0].sum())
+    assert "x[i // 3][i % 3]" in loops_text(listing).replace("(", "").replace(")", "")
+    assert_equal(listing)
+
+
 def test_both_languages() -> None:
     listing = listing_of(lambda x: (x * x).sum(), data()[0])
     with in_language("zh"):
