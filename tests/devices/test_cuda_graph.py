@@ -368,3 +368,17 @@ def test_a_model_that_was_moved_away(cupy: Any) -> None:
     training.model.to("cpu")
     with pytest.raises(RuntimeError, match=r"^the step has a tensor of shape .* on cpu; .*: model\.to, optimizer\.to$"):
         graph(*BATCHES[5])
+
+
+def test_a_compiled_step_on_cuda_is_a_graph(cupy: Any) -> None:
+    plain, training = Training(), Training()
+    tz.manual_seed(1)
+    expected = eagerly(plain)
+    tz.manual_seed(1)
+    step = tz.compile(training.step)
+    assert [step(x, y).item() for x, y in BATCHES] == expected
+    assert training.state() == plain.state()
+    assert step.calls == len(BATCHES) and step.replays == len(BATCHES) - EAGER
+    assert "CUDA" in step.explain() and "cuda:0" in step.explain()
+    with pytest.raises(TypeError, match="on CUDA the arguments of a compiled step have no names: give y by position"):
+        step(BATCHES[0][0], y=BATCHES[0][1])

@@ -85,11 +85,11 @@ def test_an_error_of_a_step_that_is_no_longer_recorded():
         return w * count
 
     for _ in range(9):
-        step(np.float32(1).reshape(()))
-    before = w.array
+        step(np.ones(1, np.float32))
+    before, recordings = w.array, step.recordings
     with pytest.raises(RuntimeError, match="mine"):
-        step(np.float32(2).reshape(()))
-    assert w.array is before
+        step(np.full(1, 2, np.float32))
+    assert w.array is before and step.recordings == recordings
 
 
 def test_an_error_of_a_formula_in_a_replay():

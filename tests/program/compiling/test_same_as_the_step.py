@@ -121,7 +121,10 @@ def test_gradients_are_accumulated_over_calls():
 
         return Twin(model, optimizer, step)
 
-    assert_twins(make, [(*batch, i % 2 == 1) for i, batch in enumerate(batches((5, 4), count=9))], replays=5)
+    twin = assert_twins(make, [(*batch, i % 2 == 1) for i, batch in enumerate(batches((5, 4), count=9))], replays=5)
+    twin.optimizer.zero_grad()
+    twin.step(*batches((5, 4))[0], True)
+    assert "Error" not in twin.step.explain()  # that the gradients are gone is seen before
 
 
 def test_gradients_that_are_never_taken_away_grow():

@@ -135,19 +135,19 @@ class Compiled:
         self._tries: dict[Any, tuple[int, int]] = {}  # of a kind: recordings in a row, replays before them
         self._tangled: list[Tensor] = []
         self._touched: list[Tensor] = []
-        self._graph: CudaGraph | None = None
+        self.graph: CudaGraph | None = None  # on CUDA it is this instead of programs
         self._lock = threading.RLock()
 
     @property
     def replays(self) -> int:
         """How many calls were answered without running Python. 中文：重放次数。"""
-        graph = 0 if self._graph is None else self._graph.replays
+        graph = 0 if self.graph is None else self.graph.replays
         return self._dropped + sum(variant.replays for variant in self.variants) + graph
 
     @property
     def calls(self) -> int:
         """How many calls there were. 中文：调用次数。"""
-        return self.runs + self.replays if self._graph is None else self._graph.calls
+        return self.runs + self.replays if self.graph is None else self.graph.calls
 
     def explain(self) -> str:
         """What runs in the step's place, for which calls, and why not, in the language in force. 中文：说明。"""
@@ -185,14 +185,14 @@ class Compiled:
                 variant.replays += 1
                 self._first(variant)
                 return result
-        if not self.runs and self._graph is None:
-            self._graph = self._on_cuda(inputs)
-        if self._graph is None:
+        if not self.runs and self.graph is None:
+            self.graph = self._on_cuda(inputs)
+        if self.graph is None:
             return self._as_it_is(inputs, names, mode)
         if names:
             raise TypeError(f"on CUDA the arguments of a compiled step have no names: give {', '.join(names)} by "
                             "position")
-        return self._graph(*inputs)
+        return self.graph(*inputs)
 
     def _first(self, variant: Variant) -> None:
         self.variants = [variant, *[v for v in self.variants if v is not variant]]

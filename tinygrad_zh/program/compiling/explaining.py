@@ -20,7 +20,9 @@ def explained(compiled: Compiled) -> str:
                   runs=compiled.runs)]
     for number, variant in enumerate(compiled.variants, 1):
         lines += ["", *_variant(number, variant)]
-    if not compiled.variants:
+    if compiled.graph is not None:
+        lines.append(text("compile.explain.graph", device=compiled.graph.device))
+    elif not compiled.variants:
         lines.append(text("compile.explain.none"))
     if compiled.reasons:
         reasons = [f"  {sentence(why)}" for why in compiled.reasons.values()]
