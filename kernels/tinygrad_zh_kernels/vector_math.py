@@ -195,7 +195,7 @@ def _significand(typing: Any, x: Any) -> Any:
     """A positive normal number with the exponent of 1: from 1 to 2."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        integer, mantissa, unit = _layout(x)
+        integer, mantissa, _ = _layout(x)
         bits = builder.and_(builder.bitcast(arguments[0], integer), ir.Constant(integer, (1 << mantissa) - 1))
         one = 127 << 23 if mantissa == 23 else 1023 << 52
         return builder.bitcast(builder.or_(bits, ir.Constant(integer, one)), context.get_value_type(x))
