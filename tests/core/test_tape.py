@@ -373,3 +373,12 @@ def test_steps_may_retain_the_graph() -> None:
     list(tz.backward_steps(loss, retain_graph=True))
     list(tz.backward_steps(loss))
     assert x.grad.item() == 12.0
+
+
+GLOBAL = tz.tensor([1.0, 2.0], requires_grad=True)
+
+
+def test_a_global_of_the_users_program_has_its_name() -> None:
+    with tz.record() as tape:
+        GLOBAL * 2.0
+    assert tape.names[id(GLOBAL.array)] == "GLOBAL"
