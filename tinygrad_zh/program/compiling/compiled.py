@@ -230,15 +230,13 @@ class Compiled:
 
     def _worth_recording(self, kind: Any) -> bool:
         """Whether there is hope: neither calls of this kind nor all together have been recorded in vain too often."""
-        replays = sum(variant.replays for variant in self.variants if variant.kind == kind)
-        tries, before = self._tries.get(kind, (0, 0))
-        self._tries[kind] = (1, replays) if replays > before else (tries + 1, before)
-        if self._tries[kind][0] > TRIES:
-            return False
         if self.recordings >= 2 * VARIANTS + self.replays // SHARE:
             self._why(None, Unsupported("compile.why.never_settles", recordings=self.recordings))
             return False
-        return True
+        replays = sum(variant.replays for variant in self.variants if variant.kind == kind)
+        tries, before = self._tries.get(kind, (0, 0))
+        self._tries[kind] = (1, replays) if replays > before else (tries + 1, before)
+        return self._tries[kind][0] <= TRIES
 
     def _recorded(self, call: Callable[[], Any], arguments: Sequence[Any], names: tuple[str, ...], kind: Any,
                   mode: Mode) -> Any:
