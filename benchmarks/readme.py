@@ -13,8 +13,13 @@ import statistics
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT), str(ROOT / "kernels")]
+
+from benchmarks.peers import targets  # noqa: E402
+
 RESULTS = ROOT / "benchmarks" / "results"
 READMES = {"en": ROOT / "README.md", "zh": ROOT / "README.zh.md"}
 
@@ -339,9 +344,137 @@ def kernels(language: str) -> list[str]:
     return [*_table(head[language], rows), "", _measured_on(language, results["machine"])]
 
 
+OURS = {"compiled": ("ours, compiled", "本项目，编译"), "numba": ("ours, Numba", "本项目，Numba"),
+        "formulas": ("ours, formulas", "本项目，公式")}
+FRAMEWORKS = ("PyTorch", "PyTorch fused", "torch.compile", "JAX jit", "HIPS autograd", "tinygrad", "micrograd")
+NETWORKS = {
+    "a32": ("a: 784–128–10, batch 32", "a：784–128–10，批大小 32"),
+    "a64": ("a: batch 64", "a：批大小 64"),
+    "a512": ("a: batch 512", "a：批大小 512"),
+    "b": ("b: 784–1000–10, batch 1,000, SGD", "b：784–1000–10，批大小 1,000，SGD"),
+    "c": ("c: 2–10–1, batch 100, SGD", "c：2–10–1，批大小 100，SGD"),
+    "d": ("d: 100–128–64–1, batch 64", "d：100–128–64–1，批大小 64"),
+    "e": ("e: Transformer, 2 blocks of width 128, 32 × 100 tokens", "e：Transformer，2 块，宽 128，32 × 100 个词元"),
+    "f": ("f: convolutions, 64 pictures", "f：卷积网络，64 张图"),
+    "wide": ("784–2048–2048–10, batch 256", "784–2048–2048–10，批大小 256"),
+    "deep": ("Transformer, 4 blocks of width 256, 8 × 128 tokens", "Transformer，4 块，宽 256，8 × 128 个词元"),
+}
+"""A case of benchmarks/peers/cases.py: what it is, in English and in Chinese."""
+
+
+def _training() -> dict[str, Any]:
+    results: dict[str, Any] = json.loads((RESULTS / "training.json").read_text(encoding="utf-8"))
+    facts = results["machine"]
+    facts["blas"] = re.sub(r", \d+ threads$", "", facts["blas"])  # each process had a number of its own
+    return results
+
+
+def _steps(rows: list[dict[str, Any]], threads: int, figure: str = "seconds") -> dict[str, dict[str, float]]:
+    """{case: {who: seconds a step, or another figure}}."""
+    found: dict[str, dict[str, float]] = {}
+    for row in rows:
+        if "case" in row["of"] and row["of"]["threads"] == threads:
+            found.setdefault(row["of"]["case"], {})[row["of"]["peer"]] = row[figure]
+    return found
+
+
+def training(language: str) -> list[str]:
+    """A training step, beside other frameworks': a table for each number of threads that was measured."""
+    results = _training()
+    counts = dict.fromkeys(row["of"]["threads"] for row in results["rows"] if "case" in row["of"])
+    tables = [line for threads in counts for line in (*_on(threads, results, language), "")]
+    return [*tables, _measured_on(language, results["machine"])]
+
+
+def _on(threads: int, results: dict[str, Any], language: str) -> list[str]:
+    chinese, seconds = language == "zh", _steps(results["rows"], threads)
+    there = {name for case in seconds.values() for name in case}
+    head = {"en": f"µs a step, {['one thread', 'two threads'][threads - 1]}",
+            "zh": f"每步微秒，{['单线程', '双线程'][threads - 1]}"}[language]
+    names = [name for name in (*OURS, *FRAMEWORKS) if name in there]
+    rows = [[NETWORKS[case][chinese], *(_microseconds(found.get(name)) for name in names)]
+            for case, found in seconds.items()]
+    return _table([head, *(OURS[name][chinese] if name in OURS else name for name in names)], rows)
+
+
+def _microseconds(seconds: float | None) -> str:
+    if seconds is None:
+        return "–"
+    return f"{seconds * 1e6:.1f}" if seconds < 1e-4 else f"{seconds * 1e6:,.0f}"
+
+
+VERDICTS = {"a tie": "打平", "slower": "更慢"}
+GOALS = (
+    ("PyTorch", "PyTorch", [each for each in targets.CHOSEN if each.peers == ("PyTorch",)]),
+    ("the faster of fused and torch.compile", "fused 与 torch.compile 中较快者",
+     [each for each in targets.CHOSEN if each.peers == targets.FUSED]),
+    ("JAX jit", "JAX jit", [each for each in targets.CHOSEN if each.peers == ("JAX jit",)]),
+    ("PyTorch, on Intel", "PyTorch，Intel", targets.equal_products()),
+    ("PyTorch, Haswell core", "PyTorch，Haswell 核", targets.equal_products("Haswell")),
+    ("formulas beside HIPS autograd", "公式与 HIPS autograd", targets.formulas_beside_hips(list(NETWORKS))),
+)
+"""A column of goals, in English and in Chinese, and its targets."""
+
+
+def goals(language: str) -> list[str]:
+    """The targets, beside what was measured on one thread: a row a case, and one more for the eager engine."""
+    results, chinese = _training(), language == "zh"
+    seconds = _steps(results["rows"], 1)
+    rows: dict[tuple[str, bool], list[str]] = {}
+    for column, (*_, kind) in enumerate(GOALS):
+        for target in kind:
+            if found := target.found(seconds.get(target.case, {})):
+                cells = rows.setdefault((target.case, target.ours == "numba"), ["–"] * len(GOALS))
+                cells[column] = _goal(found, chinese)
+    names = {case: case + ("，即时执行加 Numba" if chinese else ", eager with Numba") for case in NETWORKS}
+    head = [{"en": "PyTorch's time ÷ ours, and so on", "zh": "PyTorch 等的用时 ÷ 本项目"}[language],
+            *(goal[chinese] for goal in GOALS)]
+    order = sorted(rows, key=lambda row: list(NETWORKS).index(row[0]))
+    lines = [[names[case] if eager else case, *rows[case, eager]] for case, eager in order]
+    return [*_table(head, lines), "", _measured_on(language, results["machine"])]
+
+
+def _goal(found: targets.Found, chinese: bool) -> str:
+    """4.22 ≥ 3.3 where it is met, 0.98 < 2 where it is not, with "a tie" or "slower" where it is one."""
+    said = found.said.partition(", ")[2]
+    tail = f"{'，' if chinese else ', '}{VERDICTS[said] if chinese else said}" if said else ""
+    return f"{found.ratio:.2f} {'≥' if found.met else '<'} {found.target.least:g}{tail}"
+
+
+def memory(language: str) -> list[str]:
+    """Peak memory of a training process, and how long the first steps take."""
+    results, chinese = _training(), language == "zh"
+    peaks, first = (_steps(results["rows"], 1, figure) for figure in ("total", "first"))
+    names = [name for name in (*OURS, *FRAMEWORKS) if name in peaks["e"]]
+    head = {"en": ["one thread", "peak memory in a, batch 64, MB", "in e, MB", "the first six steps of e, seconds"],
+            "zh": ["单线程", "a（批大小 64）的内存峰值，MB", "e 的内存峰值，MB", "e 的前六步，秒"]}
+    rows = [[OURS[name][chinese] if name in OURS else name,
+             *(f"{peaks[case][name] / 1e6:.0f}" if name in peaks.get(case, {}) else "–" for case in ("a64", "e")),
+             f"{first['e'][name]:.1f}"] for name in names]
+    return [*_table(head[language], rows), "", _measured_on(language, results["machine"])]
+
+
+WAYS = {"as it comes": "默认", "formulas": "公式", "numba": "Numba", "compiled": "编译"}
+
+
+def startup(language: str) -> list[str]:
+    """From the start of a process to its first training steps."""
+    results, chinese = json.loads((RESULTS / "startup.json").read_text(encoding="utf-8")), language == "zh"
+    head = {"en": ["`train s3`, seconds from its start", "nothing on disk: to the first step", "to ten steps",
+                   "compiled before: to the first step", "to ten steps"],
+            "zh": ["`train s3`，从启动算起的秒数", "磁盘上无编译结果：到第一步", "到第十步", "已编译过：到第一步",
+                   "到第十步"]}
+    starts = {(row["of"]["way"], row["of"]["start"]): row for row in results["rows"]}
+    rows = [[WAYS[way] if chinese else way, *(f"{starts[way, kind][figure]:.2f}" for kind in ("cold", "warm")
+                                              for figure in ("seconds", "steps"))]
+            for way in dict.fromkeys(way for way, _ in starts)]
+    return [*_table(head[language], rows), "", _measured_on(language, results["machine"])]
+
+
 TABLES: dict[str, Callable[[str], list[str]]] = {
     "systems": systems, "reviews": reviews, "dialogues": dialogues, "attention": attention, "step": step,
-    "tape": tape, "zoo": zoo, "gradcheck": gradcheck, "stepper": stepper, "kernels": kernels}
+    "tape": tape, "zoo": zoo, "gradcheck": gradcheck, "stepper": stepper, "kernels": kernels,
+    "training": training, "goals": goals, "memory": memory, "startup": startup}
 
 
 def filled(readme: str, language: str) -> str:

@@ -84,7 +84,7 @@ def measure(ways: list[str], rounds: int) -> list[Row]:
                     found[kind].append(start(way, cache))
         for kind, runs in found.items():
             begins, first, *_, last = min(runs, key=lambda run: run[1])
-            rows.append(Row({"way": way, "start": kind}, first, {"begins": begins, "steps": last, "of": STEPS}))
+            rows.append(Row({"way": way, "start": kind}, first, {"begins": begins, "steps": last}))
     return rows
 
 

@@ -20,7 +20,7 @@ def test_a_start_that_fails_says_why(tmp_path):
 
 @pytest.mark.parametrize(("seconds", "status"), [(0.9, 0), (1.1, 1)])
 def test_the_slowest_warm_start_counts(monkeypatch, capsys, seconds, status):
-    rows = [Row({"way": "numba", "start": kind}, time, {"begins": 0.1, "steps": 2.0, "of": startup.STEPS})
+    rows = [Row({"way": "numba", "start": kind}, time, {"begins": 0.1, "steps": 2.0})
             for kind, time in (("cold", 5.0), ("warm", seconds))]
     monkeypatch.setattr(startup, "measure", lambda *_: rows)
     assert startup.main([]) == status

@@ -12,13 +12,13 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from benchmarks import training
+from benchmarks import readme, training
 from benchmarks.peers import EVERYTHING, PEERS, Peer, scaling, targets
 from benchmarks.peers import process as processes
 from benchmarks.peers.cases import BATCHES, CASES, TINY, Case, batches, weights
 from benchmarks.peers.process import Failed, Process, environment
 from benchmarks.peers.worker import Worker
-from tinygrad_zh.bench import Row, read
+from tinygrad_zh.bench import Results, Row, read, write
 
 NEEDED = {"pytorch": "torch", "jax_": "jax", "hips": "autograd", "tinygrad_": "tinygrad", "micrograd_": "micrograd"}
 FORMULAS = Peer("ours", "formulas")
@@ -263,6 +263,33 @@ def test_one_thread_is_judged_and_both_cores_are():
     assert [[(f.target.ours, f.ratio, f.met) for f in kind] for kind in kinds] == [
         [("compiled", 9.0, False)], [("compiled", 9.0, True)], [("compiled ~Haswell", 4.5, False)],
         [("formulas", 0.8, False)]]
+
+
+# ---- the READMEs' tables
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    figures = {"total": 3e8, "first": 2.0}
+    seconds = {"compiled": 1e-5, "numba": 1e-4, "formulas": 2e-4, "PyTorch": 9.7e-5, "HIPS autograd": 4e-4}
+    rows = [Row({"case": case, "threads": 1, "peer": name}, value, figures)
+            for case in ("c", "e") for name, value in seconds.items()]
+    rows.append(Row({"grows": "width", "size": 2, "threads": 1, "peer": "compiled"}, 1.0, {"most": 2.0}))
+    monkeypatch.setattr(readme, "RESULTS", tmp_path)
+    write(Results({"processor": "a", "cores": "1", "python": "CPython 3", "numpy": "2", "blas": "b"}, rows),
+          tmp_path / "training.json")
+
+
+@pytest.mark.parametrize(("language", "miss"), [("en", "0.97 < 2, a tie"), ("zh", "0.97 < 2，打平")])
+def test_goals_met_and_missed_stand_in_one_table(results, language, miss):
+    said = "\n".join(readme.goals(language))
+    assert miss in said and "9.70 < 18" in said and "9.70 ≥ 8" in said and "9.70 ≥ 1.4" in said and "2.00 ≥ 1" in said
+    assert said.count("\n| c") == 2 and said.count("\n| e") == 1
+
+
+def test_times_and_memory_are_those_measured(results):
+    assert "| 10.0 | 100 | 200 | 97.0 | 400 |" in readme.training("en")[2]
+    assert readme.memory("zh")[2] == "| 本项目，编译 | – | 300 | 2.0 |"
 
 
 # ---- how costs grow
