@@ -30,7 +30,8 @@ SERIAL = {  # how many loops of a function are not in the widest registers, and 
     "conv2d.direct._one_by_one": (1, "only for images with nan or infinity"),
     "pooling.cpu._avg_backward": (1, "with a stride above 1 the pixels lie apart"),
     "pooling.cpu._max_of_each": (1, "for rows that are no vector wide: a window after the other"),
-    "pooling.cpu._max_backward": (2, "every window adds to a pixel of its own choice"),
+    "pooling.cpu._max_backward_of_each": (2, "every window adds to a pixel of its own choice"),
+    "pooling.cpu._max_backward_of_quarters": (1, "stores to every other pixel, which LLVM leaves one by one"),
     "dropout.cpu._block": (1, "64-bit products with their upper halves: there is no such vector instruction"),
 }
 

@@ -72,9 +72,18 @@ CASES: dict[str, Callable[[Rng, DType], Problem]] = {
     "equal numbers": lambda rng, dtype: _with(rng, dtype, 0.0),
     "−∞, ∞ and nan": lambda rng, dtype: _with(rng, dtype, -np.inf, np.inf, np.nan),
     "−∞, ∞ and nan in wide rows": lambda rng, dtype: _with(rng, dtype, -np.inf, np.inf, np.nan, width=37),
+    "quarters of equal numbers": lambda rng, dtype: _quarters(rng, dtype, 0.0, 1.0),
+    "quarters of −∞, ∞ and nan": lambda rng, dtype: _quarters(rng, dtype, 0.0, 1.0, -np.inf, np.inf, np.nan),
     "nothing but −∞": lambda rng, dtype: _minus_infinity(rng, dtype),
     "no image": lambda rng, dtype: Problem(rng, dtype, (0, 2, 4, 4), (2, 2)),
 }
+
+
+def _quarters(rng: Rng, dtype: DType, *values: float) -> Problem:
+    """Windows of 2 × 2 side by side, of few values, so that many are equal."""
+    problem = Problem(rng, dtype, (4, 3, 28, 26), (2, 2))
+    problem.x = rng.choice([*values], problem.x.shape).astype(dtype)
+    return problem
 
 
 def _minus_infinity(rng: Rng, dtype: DType) -> Problem:

@@ -23,9 +23,9 @@ WIDE = 16
 
 @pooling.max_forward.body("numba", device="cpu")
 def max_forward(x: Any, *, kernel: Pair, stride: Pair, padding: Pair) -> Any:
-    """The windows of a wide row take one pixel each at a time, in vectors; narrow rows go window by window.
+    """2 × 2 windows by pairs of rows, then of columns; others one pixel of each at a time in wide rows, else in turn.
 
-    中文：较宽的一行里，所有窗口同时各取一个像素，用向量指令比较；较窄的行逐个窗口计算。
+    中文：2 × 2 的窗口先比较两行，再比较两列；其他窗口在较宽的行里同时各取一个像素，否则逐个计算。
     """
     y = _like_windows(x, kernel, stride, padding)
     k = buffers.empty(y.shape, np.int32)
@@ -95,10 +95,44 @@ def _max_forward_shared(y, k, x, window, stride, padding, planes, threads):
 
 @kernel
 def _max_forward(y, k, x, window, stride, padding, first, last):
-    if y.shape[2] < WIDE:
+    if _are_quarters(y, x, window, stride, padding):
+        _max_of_quarters(y, k, x, first, last)
+    elif y.shape[2] < WIDE:
         _max_of_each(y, k, x, window, stride, padding, first, last)
     else:
         _max_of_rows(y, k, x, window, stride, padding, first, last)
+
+
+@kernel
+def _are_quarters(y, x, window, stride, padding):
+    """Whether windows of 2 × 2 lie side by side and cover all of the image."""
+    (U, V), (s, t), (p, q) = window, stride, padding
+    return (U == V == s == t == 2) and (p == q == 0) and x.shape[1] == 2 * y.shape[1] and x.shape[2] == 2 * y.shape[2]
+
+
+@kernel
+def _max_of_quarters(y, k, x, first, last):
+    """The larger of two rows, pixel by pixel; then of two neighbours in that, with a whole channel as one long row."""
+    use_widest_vectors()
+    rows, columns = y.shape[1], x.shape[2]
+    larger, which = np.empty((rows, columns), x.dtype), np.empty((rows, columns), np.int32)
+    pairs, lower = larger.reshape(-1), which.reshape(-1)
+    above, below = np.int32(0), np.int32(2)
+    for plane in range(first, last):
+        for i in range(rows):
+            upper, under, top, row = x[plane, 2 * i], x[plane, 2 * i + 1], larger[i], which[i]
+            for j in range(top.size):
+                down = _replaces(under[j], upper[j])
+                top[j] = select(down, under[j], upper[j])
+                row[j] = select(down, below, above)
+        largest, taken = y[plane].reshape(-1), k[plane].reshape(-1)
+        for m in range(largest.size):
+            left, right = pairs[2 * m], pairs[2 * m + 1]
+            first_row, other_row = lower[2 * m], lower[2 * m + 1]
+            # Of equal ones the first row's is taken, and the left one of a row.
+            over = _replaces(right, left) | ((not _replaces(left, right)) & (other_row < first_row))
+            largest[m] = select(over, right, left)
+            taken[m] = select(over, np.int32(other_row + 1), first_row)
 
 
 @kernel
@@ -161,6 +195,29 @@ def _max_backward_shared(dx, dy, k, window, stride, padding, planes, threads):
 
 @kernel
 def _max_backward(dx, dy, k, window, stride, padding, first, last):
+    if _are_quarters(dy, dx, window, stride, padding):
+        _max_backward_of_quarters(dx, dy, k, first, last)
+    else:
+        _max_backward_of_each(dx, dy, k, window, stride, padding, first, last)
+
+
+@kernel
+def _max_backward_of_quarters(dx, dy, k, first, last):
+    """Each pixel belongs to one window, so that it is written once."""
+    use_widest_vectors()
+    zero = dy.dtype.type(0)
+    for plane in range(first, last):
+        for i in range(dy.shape[1]):
+            upstream, taken, upper, under = dy[plane, i], k[plane, i], dx[plane, 2 * i], dx[plane, 2 * i + 1]
+            for j in range(upstream.size):
+                upper[2 * j] = select(taken[j] == 0, upstream[j], zero)
+                upper[2 * j + 1] = select(taken[j] == 1, upstream[j], zero)
+                under[2 * j] = select(taken[j] == 2, upstream[j], zero)
+                under[2 * j + 1] = select(taken[j] == 3, upstream[j], zero)
+
+
+@kernel
+def _max_backward_of_each(dx, dy, k, window, stride, padding, first, last):
     (U, V), (s, t), (p, q) = window, stride, padding
     below, beside = np.empty(U * V, np.int64), np.empty(U * V, np.int64)  # a division for each window takes longer
     for place in range(U * V):
