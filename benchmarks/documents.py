@@ -31,6 +31,7 @@ from benchmarks.machine import machine  # noqa: E402
 from tinygrad_zh.documents import SYSTEMS  # noqa: E402
 from tinygrad_zh.documents.options import Options  # noqa: E402
 from tinygrad_zh.i18n import LANGUAGES, in_language  # noqa: E402
+from tinygrad_zh.train import compiling  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "documents.json"
 PICTURES = RESULTS.parent / "pictures"
@@ -64,6 +65,7 @@ def draw() -> None:
                 shutil.copy(Path(folder) / f"{name}.png", PICTURES / f"{name}.{language}.png")
 
 
+@compiling(False)  # the figures are those of the formulas, which every run gives again to the bit
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--mnist", help="a folder or archive with the files of MNIST")

