@@ -29,6 +29,7 @@ from tinygrad_zh.program.compiling.comparing import Pending
 from tinygrad_zh.program.compiling.entry import MISS, Entry, entry
 from tinygrad_zh.program.compiling.explaining import explained
 from tinygrad_zh.program.compiling.guards import Place, places
+from tinygrad_zh.program.compiling.heap import give_back
 from tinygrad_zh.program.compiling.recorded import Recorded, StepTape, Unsupported, run
 from tinygrad_zh.program.compiling.structure import mapped, opened
 from tinygrad_zh.program.cuda_graph import CudaGraph, cuda_graph
@@ -243,6 +244,7 @@ class Compiled:
         for t in self._tangled:
             t.array = t.array.view()
         self.recordings += 1
+        newest = self.variants[:1]
         moved = next((p for v in self.variants if v.kind == kind for p in v.places if not p.same()), None)
         found = places(self.step, [x for x in arguments if not isinstance(x, np.ndarray)])
         result, tape = run(call, [x for x in arguments if isinstance(x, np.ndarray)])
@@ -259,7 +261,11 @@ class Compiled:
         else:
             if moved is not None:
                 self._why(kind, Unsupported("compile.why.place", name=moved.name))
-        return mapped(Tensor.detach, result)
+        result = mapped(Tensor.detach, result)
+        del tape
+        if self.variants[:1] != newest:
+            give_back()
+        return result
 
     def _consider(self, result: Any, tape: StepTape, arguments: Sequence[Any], names: tuple[str, ...], kind: Any,
                   mode: Mode) -> None:

@@ -10,8 +10,6 @@ call passes next to nothing and LLVM knows the length of every loop. 固定内�
 
 from __future__ import annotations
 
-import ctypes
-import sys
 import weakref
 from collections.abc import Iterable
 from sys import getrefcount
@@ -124,14 +122,6 @@ def aligned(size: int) -> tuple[np.ndarray[Any, Any], int]:
     """An arena of so many bytes, and the offset of its first aligned byte."""
     memory = np.empty(size + ALIGNMENT, np.uint8)
     return memory, -memory.ctypes.data % ALIGNMENT
-
-
-def give_back() -> None:
-    """What was freed goes back to the system, where the C library can be told (glibc): a recording, its trial and the
-    compiler leave several times what a program needs."""
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
-    if trim is not None:
-        trim(0)
 
 
 # ---- within compiled code

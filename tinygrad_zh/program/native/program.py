@@ -26,7 +26,7 @@ from tinygrad_zh.device import freeze
 from tinygrad_zh.program.compiling.recorded import Changed, Recorded
 from tinygrad_zh.program.native import can_lower
 from tinygrad_zh.program.native.driver import Driver
-from tinygrad_zh.program.native.memory import HOMES, Home, aligned, give_back
+from tinygrad_zh.program.native.memory import HOMES, Home, aligned
 from tinygrad_zh.program.native.parts import Called, Compiled, Parts
 from tinygrad_zh.program.native.places import Places
 from tinygrad_zh.program.native.steps import Steps
@@ -45,7 +45,6 @@ def build(recorded: Recorded) -> Program:
     program = _tried(recorded)
     program.bind([t for t, _ in recorded.leaves], [a for a, _ in recorded.gradients], [a for a, _ in recorded.before])
     buffers.clear()  # of what was tried here much is not needed again
-    give_back()
     return program
 
 
