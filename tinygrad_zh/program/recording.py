@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import inspect
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ from tinygrad_zh.core.tensor import Accumulator
 from tinygrad_zh.device import on_cuda
 from tinygrad_zh.nn import Module
 from tinygrad_zh.optim import Optimizer
+from tinygrad_zh.program.living import living
 
 
 class Recording(NamedTuple):
@@ -43,22 +43,25 @@ def recorded(function: Callable[..., Any], example: Sequence[Any]) -> Recording:
     if not callable(function):
         raise TypeError(f"unroll takes a function, a loss or a training step, not a {type(function).__name__}")
     arguments = _arguments(function, example)
-    with kept():
-        tape, result = copy_context().run(_run, function, arguments)
+    there = _everything()
+    with kept(there):
+        tape, result = copy_context().run(_run, function, arguments, there)
     if not tape.of("forward"):
         raise ValueError("this function computes nothing with the engine: no op ran; give it tensors, or a model")
-    return Recording(tape, result, arguments, name_of_function(function), optimizers(), _asked())
+    optimizers = tuple(o for o in there if isinstance(o, Optimizer))
+    return Recording(tape, result, arguments, name_of_function(function), optimizers, _asked())
 
 
-def _run(function: Callable[..., Any], arguments: dict[str, Any]) -> tuple[Tape, Any]:
+def _run(function: Callable[..., Any], arguments: dict[str, Any], there: Sequence[Any]) -> tuple[Tape, Any]:
     """The function's lines and result; from a loss that it has not gone backward from, this does."""
     tape = Tape()
     with using(kernels=None, grad=True), recording(tape):
         result = function(*arguments.values())
         root = scalar_of(result)
         if root is not None and root.requires_grad and not tape.of("seed"):
-            for accumulator in _alive(Accumulator):  # the gradients of this loss alone
-                accumulator.grad = None
+            for accumulator in there:
+                if isinstance(accumulator, Accumulator):  # the gradients of this loss alone
+                    accumulator.grad = None
             root.backward(retain_graph=True)
     return tape, result
 
@@ -108,16 +111,16 @@ def _tensor(value: Any) -> Any:
 
 
 @contextmanager
-def kept() -> Iterator[None]:
+def kept(there: Sequence[Any]) -> Iterator[None]:
     """Whatever a training step changes in the block is undone: values, gradients, generators, modes, rates.
 
-    That is, of every tensor and generator there is, and the attributes of modules and optimizers. What the block does
+    That is, of every tensor and generator in `there`, and the attributes of modules and optimizers. What the block does
     to other objects of the user's stays.
     """
-    tensors = [(t, t.array, t.source, t.name, t.retained) for t in _alive(Tensor)]
-    gradients = [(a, a.grad, a.hooks, list(a.hooks or ())) for a in _alive(Accumulator)]
-    generators = [(g, g.bit_generator.state) for g in _alive(np.random.Generator)]
-    objects = [(o, dict(vars(o))) for o in gc.get_objects() if issubclass(type(o), (Module, Optimizer))]
+    tensors = [(t, t.array, t.source, t.name, t.retained) for t in there if type(t) is Tensor]
+    gradients = [(a, a.grad, a.hooks, list(a.hooks or ())) for a in there if isinstance(a, Accumulator)]
+    generators = [(g, g.bit_generator.state) for g in there if isinstance(g, np.random.Generator)]
+    objects = [(o, dict(vars(o))) for o in there if isinstance(o, (Module, Optimizer))]
     try:
         yield
     finally:
@@ -134,10 +137,6 @@ def kept() -> Iterator[None]:
             vars(o).update(attributes)
 
 
-def optimizers() -> tuple[Optimizer, ...]:
-    """All that there are."""
-    return tuple(o for o in gc.get_objects() if issubclass(type(o), Optimizer))
-
-
-def _alive(kind: Any) -> list[Any]:
-    return [o for o in gc.get_objects() if type(o) is kind]
+def _everything() -> list[Any]:
+    """All that a training step may change, and the optimizers."""
+    return living(Tensor, Accumulator, np.random.Generator, Module, Optimizer)

@@ -9,12 +9,14 @@ from typing import Any
 from tinygrad_zh.core.tape import Tape
 from tinygrad_zh.i18n import in_language
 from tinygrad_zh.i18n import language as language_in_force
+from tinygrad_zh.optim import Optimizer
 from tinygrad_zh.program.listing import Listing, first_step, listed
+from tinygrad_zh.program.living import living
 from tinygrad_zh.program.printing.derivation import derivation
 from tinygrad_zh.program.printing.loops import loops_text
 from tinygrad_zh.program.printing.mermaid import mermaid
 from tinygrad_zh.program.printing.numpy_text import numpy_text
-from tinygrad_zh.program.recording import Recording, optimizers, recorded
+from tinygrad_zh.program.recording import Recording, recorded
 
 STYLES = {"numpy": numpy_text, "loops": loops_text}
 
@@ -84,4 +86,4 @@ def unroll_tape(tape: Tape, title: str, lang: str | None = None, style: str = "n
     """The first step of training on a tape: up to where it goes forward again after its first pass backward.
     中文：把磁带上的第一步训练展开。
     """
-    return Unrolled(listed(Recording(first_step(tape), None, {}, title, optimizers())), lang, style)
+    return Unrolled(listed(Recording(first_step(tape), None, {}, title, tuple(living(Optimizer)))), lang, style)

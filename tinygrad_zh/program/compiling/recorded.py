@@ -8,7 +8,6 @@ Only a second run can tell whether a constant is one; two runs with the same `si
 
 from __future__ import annotations
 
-import gc
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +20,7 @@ from tinygrad_zh.core.tape import ENGINE, Line, Tape, recording
 from tinygrad_zh.core.tensor import Accumulator, Tensor
 from tinygrad_zh.device import noting
 from tinygrad_zh.program.compiling.shadows import Shadows, root
+from tinygrad_zh.program.living import living
 
 COMPUTES = ("forward", "seed", "backward", "sum_to", "cast", "accumulate", "gradient")
 """The kinds of lines that give new values; the others are effects and remarks."""
@@ -187,7 +187,7 @@ class StepTape(Tape):
 
     def __init__(self, inputs: Sequence[Any]) -> None:
         super().__init__()
-        there = [x for x in gc.get_objects() if type(x) is Tensor or type(x) is Accumulator]
+        there = living(Tensor, Accumulator)
         self.inputs = list(inputs)
         self.before = [(a, a.grad) for a in there if type(a) is Accumulator]
         self.met: dict[int, tuple[Tensor, Any]] = {}  # leaves, and the arrays that they had then
