@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import sys
+from functools import cache
+from typing import Any
 
 
 def give_back() -> None:
@@ -11,6 +13,12 @@ def give_back() -> None:
 
     Other C libraries have no word for that, and nothing happens.
     """
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+    trim = _malloc_trim()
     if trim is not None:
         trim(0)
+
+
+@cache
+def _malloc_trim() -> Any:
+    """Looked up once: a library that ctypes opens is a cycle of objects."""
+    return getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
