@@ -53,7 +53,7 @@ columns, and each step is on another page."""
 NARROW = 8
 """Columns below which OpenBLAS is faster: it takes them as vectors."""
 
-FEW = 3_000_000
+FEW = 16_000_000
 """Multiplications below which OpenBLAS's other threads would not help."""
 
 

@@ -50,8 +50,9 @@ class Driver:
         yield f"if {' or '.join(self._moved())}: settle()"
         body = list(self._body())
         if self.calls:
-            yield from ("token = set_mode(mode)", "try:", *(f"    {line}" for line in body), "finally:",
-                        "    reset_mode(token)")
+            # Called kernels share their work among Numba's threads, and OpenBLAS's would wait for the same cores.
+            yield from ("token = set_mode(mode)", "try:", "    with one_thread():",
+                        *(f"        {line}" for line in body), "finally:", "    reset_mode(token)")
         else:
             yield from body
         yield from self._effects()

@@ -32,6 +32,7 @@ from tinygrad_zh.program.native.places import Places
 from tinygrad_zh.program.native.steps import Steps
 from tinygrad_zh.program.native.trial import again, check
 from tinygrad_zh_kernels import buffers
+from tinygrad_zh_kernels.blas import one_thread
 
 
 def build(recorded: Recorded) -> Program:
@@ -81,7 +82,7 @@ class Program:
             "Tensor": Tensor, "freeze": freeze, "asarray": np.asarray, "contiguous": np.ascontiguousarray,
             "same": _same, "settle": self._settle, "commit": self._commit, "pending": (), "set_mode": MODE.set,
             "reset_mode": MODE.reset, "mode": Mode(grad=False, kernels=steps.kernels),
-            "default_generator": default_generator,
+            "default_generator": default_generator, "one_thread": one_thread,
         }
         for name, offset in places.offsets.items():
             if name in steps.values:
