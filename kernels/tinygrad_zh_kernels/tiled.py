@@ -1,7 +1,7 @@
 """C ← α A B + β C, tile by tile: the loops around the microkernel, in blocks that stay in the caches. 分块矩阵乘法
 
-    for a part of k                     400 of them: two vectors of so many rows of B stay in the first cache
-      for a block of rows               224 of them: the block of A stays in the second
+    for a part of k                     at most 400: two vectors of so many rows of B stay in the first cache
+      for a block of rows               about 224: the block of A stays in the second
         for two vectors of columns
           for a tile of at most 14 rows the microkernel, all in registers
 

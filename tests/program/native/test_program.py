@@ -15,6 +15,7 @@ from tinygrad_zh.core import Tensor
 from tinygrad_zh.program.compiling.recorded import Changed, Recorded, Unsupported, run
 from tinygrad_zh.program.native import program as native
 from tinygrad_zh.program.native.program import build
+from tinygrad_zh_kernels import blas
 
 
 def close(mine, theirs):
@@ -356,3 +357,30 @@ def test_programs_of_the_same_leaves_share_their_homes():
     taken, before = w.array, w.numpy().copy()
     two(half)
     np.testing.assert_array_equal(taken, before)
+
+
+@pytest.mark.skipif(blas._library is None, reason="this NumPy brings no OpenBLAS of its own")
+def test_kernels_that_python_calls_have_the_cores_to_themselves():
+    layer, threads = tz.nn.Sequential(tz.nn.Dense(4, 3), tz.nn.Dropout(0.5)), []
+    step = tz.compile(lambda x: layer(x).sum())
+    x = np.ones((2, 4), np.float32)
+    for _ in range(3):
+        step(x)
+    assert step.replays == 1
+    names = step.variants[0].made.program.names
+    call = next(name for name in names if name.startswith("call"))
+    kernel = names[call]
+
+    def seen(*arguments, **keywords):
+        threads.append(blas._library.scipy_openblas_get_num_threads64_())
+        return kernel(*arguments, **keywords)
+
+    names[call] = seen
+    before = blas._library.scipy_openblas_get_num_threads64_()
+    try:
+        blas._library.scipy_openblas_set_num_threads64_(2)
+        step(x)
+        assert threads == [1]
+        assert blas._library.scipy_openblas_get_num_threads64_() == 2
+    finally:
+        blas._library.scipy_openblas_set_num_threads64_(before)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from tinygrad_zh.program.native.source import Writer, function_name
 Shared = Mapping[str, str] | None
 
 
-class Item:
+class Item(ABC):
     """Something that is executed at once: a loop nest, or a product of matrices.
 
     reads, writes: names of arrays. temporaries: arrays that it needs to work in, with shape and dtype. in_place: pairs
@@ -31,12 +32,12 @@ class Item:
     in_place: frozenset[tuple[str, str]] = frozenset()
     demands: frozenset[tuple[str, int, int]] = frozenset()
 
+    @abstractmethod
     def lines(self, shared: Shared = None) -> list[str]:
         """Statements of a Numba function in which every name read, written or temporary is a C-contiguous array.
 
         shared: which written name is the same memory as which read one, of the pairs in `in_place`. LLVM must know it.
         """
-        raise NotImplementedError
 
     def definitions(self, shared: Shared = None) -> dict[str, str]:
         """The functions that the lines call, each text by its name; equal loops of several items are one function."""
