@@ -6,6 +6,7 @@ The profile `ci` draws the same examples every time, so that a red build is ours
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,15 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 settings.register_profile("default", deadline=None)
 settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "default")
+
+
+@pytest.fixture(autouse=True)
+def print_options() -> Iterator[None]:
+    """What a program under test sets with np.set_printoptions ends with the test: doctests read arrays as printed."""
+    import numpy as np
+
+    with np.printoptions():
+        yield
 
 
 @pytest.fixture(scope="session")

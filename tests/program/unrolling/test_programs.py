@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -394,7 +395,5 @@ def test_the_program_prints_its_loss_and_gradients(tmp_path: Path, capsys: pytes
     w = tz.tensor([1.0, 2.0], requires_grad=True, name="w")
     program = tz.unroll(lambda: (w * w * w).sum())
     ran(program, tmp_path)
-    import runpy
-
     runpy.run_path(str(tmp_path / "program.py"))
     assert capsys.readouterr().out == "loss = 9.0\ndw\n(2,)\n[ 3. 12.]\n"
