@@ -1,0 +1,82 @@
+"""What a program starts from: parameters and states by their place in the model. 参数与状态的名称"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from tinygrad_zh.core import Tensor
+from tinygrad_zh.core.tape import Line
+from tinygrad_zh.nn import Module
+from tinygrad_zh.program.recording import Recording
+
+
+class Parameters:
+    """What the leaves are: parameters and states by their place in the model, and an optimizer's own."""
+
+    def __init__(self, recording: Recording) -> None:
+        self.known: dict[int, tuple[str, str, str]] = {}  # the id of a tensor -> kind, name, path
+        self.numbers: dict[int, str] = {}  # the id of a layer with parameters -> its number
+        self.leaves: dict[int, str] = {}  # the id of an accumulator -> the leaf's name
+        roots = {id(line.info["module"]): line.info["module"] for line in recording.tape.of("enter")
+                 if line.info["depth"] == 0}
+        modules = [(path, module) for root in roots.values() for path, module in root.named_modules()]
+        self._models(dict((id(m), (path, m)) for path, m in reversed(modules)), [id(m) for _, m in modules])
+        for optimizer in recording.optimizers:
+            self._optimizer(optimizer)
+
+    def _models(self, modules: dict[int, tuple[str, Module]], order: list[int]) -> None:
+        own = {key: list(modules[key][1].own_tensors()) for key in dict.fromkeys(order)}
+        kinds = {key: _plain(tensors[0][0]) for key, tensors in own.items() if tensors}
+        total, count = Counter(kinds.values()), Counter[str]()
+        for key, kind in kinds.items():
+            count[kind] += 1
+            number = str(count[kind]) if total[kind] > 1 else ""
+            path = modules[key][0]
+            self.numbers[key] = number
+            for attribute, t in own[key]:
+                place = _place(f"{path}.{attribute}" if path else attribute)
+                what = "parameter" if t.requires_grad else "state"
+                self.known.setdefault(id(t), (what, _plain(attribute) + number, place))
+
+    def _optimizer(self, optimizer: Any) -> None:
+        for rate in optimizer._rates.values():
+            self.known.setdefault(id(rate), ("rate", "lr", ""))
+        for p, state in zip(optimizer.parameters, optimizer.state, strict=True):
+            of = self.known.get(id(p), ("", p.name or "", ""))[1]
+            for name, t in state.items():
+                self.known.setdefault(id(t), ("state", f"{name}_{of}" if of else name, ""))
+
+    def described(self, tensor: Tensor | None) -> tuple[str, str, str]:
+        """Kind, name and path of a leaf; the name is "" where the model does not give it one."""
+        if tensor is None:
+            return "constant", "", ""
+        kind = "parameter" if tensor.requires_grad else "input"
+        return self.known.get(id(tensor), (kind, tensor.name or "", ""))
+
+    def leaf_of(self, source: Any) -> str | None:
+        return self.leaves.get(id(source))
+
+
+def _plain(attribute: str) -> str:
+    """weights.0 -> weights0"""
+    return attribute.replace(".", "")
+
+
+def _place(path: str) -> str:
+    """layers.0.W -> layers[0].W; a Sequential's own 0.W likewise."""
+    path = re.sub(r"^(\d)", r"layers.\1", path)
+    return re.sub(r"\.(\d+)", r"[\1]", path)
+
+
+def entered(tape: Sequence[Line]) -> dict[int, str]:
+    """{the id of an array that a module was called with: the name of its parameter}"""
+    found: dict[int, str] = {}
+    for line in tape:
+        if line.kind == "enter":
+            names = line.function.__code__.co_varnames[1:]
+            given = (getattr(x, "array", x) for x in line.arguments)
+            found |= {id(x): name for x, name in zip(given, names, strict=False) if hasattr(x, "dtype")}
+    return found

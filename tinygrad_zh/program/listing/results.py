@@ -1,0 +1,123 @@
+"""What the lines' results would like to be called: the user's variable, z and a of a layer, the op. 结果的名称"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tinygrad_zh.core.tape import Line
+from tinygrad_zh.nn import Module
+from tinygrad_zh.ops import activation, loss, normalization, shape, update
+from tinygrad_zh.program.listing.identifiers import identifier
+from tinygrad_zh.program.listing.parts import Hint
+from tinygrad_zh.program.naming import name_of_op, result_names
+from tinygrad_zh.program.recording import scalar_of
+
+if TYPE_CHECKING:
+    from tinygrad_zh.program.listing.lister import Lister
+
+
+class Results:
+    """Hints for what the lines compute: the user's variable, z and a of a layer, else the op's name."""
+
+    def __init__(self, lister: Lister) -> None:
+        self.lister = lister
+        lines = lister.tape.of("forward")
+        here = {id(line) for line in lines if line.info["at"] == lister.recording.asked}  # program = unroll(model, x)
+        self.bound = {key: names for key, names in result_names(lines).items() if key not in here}
+        self.times = Counter(name for names in self.bound.values() for name in names)
+        self.last = _last_lines(lines)
+        seeds = lister.tape.of("seed")
+        root = seeds[0].info["tensor"] if seeds else scalar_of(lister.recording.result)
+        self.root = id(root.array) if root is not None else 0
+        self.parts: dict[str, str] = {}  # z1 -> "1"
+        self.roots: dict[str, str] = {}  # z1_reshape -> z1
+
+    def of(self, line: Line) -> list[Hint]:
+        op = line.info["op"]
+        outputs = len(line.outputs) if op.many else len(op.outputs)
+        names: tuple[str, ...] = self.bound.get(id(line), ())
+        if len(names) != outputs or any(self.times[name] > 1 for name in names):
+            names = ()
+        if names:
+            hints = [Hint("value", identifier(name), own=True) for name in names]
+        elif op.__module__ == update.__name__:
+            hints = [Hint("value", name) for name in op.outputs]
+        elif id(line.outputs[0]) == self.root:
+            hints = [Hint("value", "loss", own=True)]
+        else:
+            hints = [self._hint(line, k) for k in range(outputs)]
+        self._remember(line, hints[0].base)
+        number = self.lister.modules.numbers.get(id(self.last.get(id(line))), "")
+        return hints + [Hint("local", name + number) for name in op.aux]
+
+    def _remember(self, line: Line, base: str) -> None:
+        number = self.lister.modules.numbers.get(id(self.last.get(id(line))))
+        if number is not None and line.info["op"].__name__ in AFFINE:
+            self.parts[base] = number
+        if line.info["op"].__module__ == normalization.__name__:  # between z and a
+            before = self.lister.base_of(self.lister.names.get(id(line.arguments[0]), ""))
+            self.parts |= {base: self.parts[before]} if before in self.parts else {}
+
+    def _hint(self, line: Line, k: int) -> Hint:
+        op = line.info["op"]
+        number = self.lister.modules.numbers.get(id(self.last.get(id(line))))
+        if number is not None:  # what a layer with parameters gives
+            named = "z" if op.__name__ in AFFINE else name_of_op(op.__name__)
+            return Hint("value", named + number, own=named == "z")
+        first = self.lister.names.get(id(line.arguments[0])) if line.arguments else None
+        base = self.lister.base_of(first) if first is not None else ""
+        if op.__module__ == activation.__name__ and base in self.parts:
+            return Hint("value", "a" + self.parts[base], own=True)
+        repeated = self.bound.get(id(line), ())
+        if len(repeated) == 1:
+            return Hint("value", identifier(repeated[0]), own=True)
+        return Hint("value", identifier(self._by_op(line, k, base)))
+
+    def _by_op(self, line: Line, k: int, base: str) -> str:
+        """What a value is called that has no name but the op's."""
+        op = line.info["op"]
+        name = WORDS.get(op.__name__) or name_of_op(op.__name__)
+        if op.__module__ == loss.__name__:  # one a sample, before their mean
+            return "losses"
+        if op.__module__ == shape.__name__ and base:  # z2 in another shape: z2_reshape
+            root = self.roots.get(base, base)
+            name = f"{root}_{name}"
+            self.roots[name] = root
+        elif op.__name__ == "MatMul":
+            names = [self.lister.names.get(id(a), "") for a in line.arguments]
+            name = "".join(names) if all(1 <= len(n) <= 3 for n in names) else name  # X @ w: Xw
+        elif op.__name__ == "Add" and all(isinstance(s, tuple) for s in line.info["sources"]):
+            name = "h"  # two paths meet
+        if op.many:
+            return f"{name}{k + 1}"
+        return name if k == 0 else op.outputs[k]
+
+
+WORDS = {"Sum": "total", "Pow": "power", "Max": "largest", "Min": "smallest", "Abs": "size", "Slice": "part"}
+"""For ops that are called like something of Python's own."""
+AFFINE = frozenset({"MatMul", "Add", "Conv2d"})
+
+
+def _last_lines(lines: Sequence[Line]) -> dict[int, Module]:
+    """{the id of a line: the layer whose value it gives}"""
+    found: dict[int, Module] = {}
+    last: dict[tuple[int, ...], Line] = {}
+    for line in lines:
+        stack = line.info["modules"]
+        if stack:
+            last[tuple(map(id, stack))] = line
+    calls: list[tuple[Module, Line]] = []
+    for line, after in zip(lines, [*lines[1:], None], strict=True):
+        stack = line.info["modules"]
+        if stack and (after is None or after.info["modules"] != stack or _again(line, after)):
+            calls.append((stack[-1], line))
+    for module, line in calls:
+        found[id(line)] = module
+    return found
+
+
+def _again(line: Line, after: Line) -> bool:
+    """Whether the same layer is called once more, on what it gave."""
+    return after.info["op"].__name__ in ("MatMul", "Conv2d") and line.info["op"].__name__ in ("Add", "Conv2d")
