@@ -19,9 +19,11 @@ from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
-from numba import cfunc, njit, types
+from numba import njit, types
+from numba.core.ccallback import CFunc
 from numba.extending import overload
 
+from tinygrad_zh_kernels.cache import keep
 from tinygrad_zh_kernels.tiled import product
 
 _ROW_MAJOR, _AS_IT_IS, _TRANSPOSED = np.int32(101), np.int32(111), np.int32(112)  # cblas.h
@@ -93,7 +95,10 @@ def either(order, a_order, b_order, rows, columns, inner, alpha, a, lda, b, ldb,
 
 def _c_function(function: Any, T: Any) -> Any:
     """What C would call. Compiled when this is imported for the first time, then found on disk."""
-    return cfunc(_signature(T), cache=True, error_model="numpy")(function.py_func)
+    signature = _signature(T)
+    made = keep(CFunc(function.py_func, (signature.args, signature.return_type), {}, {"error_model": "numpy"}))
+    made.compile()
+    return made
 
 
 # Every way goes by one name, so that code compiled and cached on disk with one of them runs with the others.

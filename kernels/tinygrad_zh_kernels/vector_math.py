@@ -11,6 +11,7 @@ with the fast-math flags nnan or ninf, nor with reassoc: the reduction x − n l
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from llvmlite import ir
 from numba import float32, float64, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic, overload
+
+from tinygrad_zh_kernels.cache import keep
 
 SAFE = {"contract", "nsz"}
 """Fast-math flags that these functions bear: multiply and add in one rounding; the sign of zero does not matter."""
@@ -28,8 +31,12 @@ LOOSE = {"contract", "nsz", "arcp", "reassoc"}
 
 def kernel(function: Any = None, **options: Any) -> Any:
     """njit as the bodies here use it: cached on disk, without the GIL, with NumPy's rules for division by zero."""
+    if function is None:
+        return partial(kernel, **options)
     options = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": LOOSE, **options}
-    return njit(**options) if function is None else njit(**options)(function)
+    keeps = options.pop("cache")
+    compiled = njit(**options)(function)
+    return keep(compiled) if keeps else compiled
 
 
 # ---- instructions that Python has no word for

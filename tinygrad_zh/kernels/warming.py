@@ -1,7 +1,7 @@
 """Compiling before it is needed: every Numba body for the CPU, as the engine calls it. 预先编译
 
-Numba compiles a function at its first call with arrays of a kind, and keeps it on disk: by the source file, where that
-folder can be written to, else in the user's cache folder, or in NUMBA_CACHE_DIR.
+Numba compiles a function at its first call with arrays of a kind, and keeps it on disk: beside the source file, where
+that folder can be written to, else in the user's cache folder, or in NUMBA_CACHE_DIR.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from numba import njit, prange
+from numba import prange
 
 from tinygrad_zh_kernels import buffers, matmul
 from tinygrad_zh_kernels.matmul import batch, covers
@@ -46,7 +46,7 @@ def naive(a: Any, b: Any) -> Any:
     return multiply(_naive, a, b)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(fastmath=False)
 def _naive(c, a, b):
     for i in range(a.shape[0]):
         for j in range(b.shape[1]):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from tinygrad_zh_kernels import buffers, softmax
 from tinygrad_zh_kernels.softmax import covers, table
@@ -50,7 +50,7 @@ def loops(x: Any, *, axis: int = -1) -> Any:
     return y
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(fastmath=False)
 def _loops(y, x):
     for i in range(x.shape[0]):
         m = -math.inf

@@ -90,7 +90,7 @@ def test_a_full_disk_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(function._cache.cache, "save_overload", full)
+    monkeypatch.setattr(function._cache._cache_file, "save", full)
     assert doubled(function) == [2.0, 5.0]
 
 

@@ -1,8 +1,7 @@
 """Compiled functions from text, found again by the next process. 编译结果的磁盘缓存
 
 Numba keeps what it compiled beside the file that the function stands in. So the text becomes a file, in a folder of the
-user's, named by what it says and by all else on which the machine code depends: Numba looks at the text alone, not at
-what the text imports.
+user's, named by what it says and by what it imports of this package. What it imports of the kernels their cache knows.
 """
 
 from __future__ import annotations
@@ -11,21 +10,18 @@ import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import llvmlite.binding as llvm
 import numba
-import numpy as np
 
-import tinygrad_zh_kernels
 from tinygrad_zh import disk
 from tinygrad_zh._version import __version__
 from tinygrad_zh.data.download import cache_folder
 from tinygrad_zh.program.native import instructions, memory
+from tinygrad_zh_kernels.cache import made_of
 
 _HEADER = '''"""Written by tinygrad_zh: the loops of a compiled program."""
 
@@ -59,42 +55,15 @@ def module(name: str, parameters: Sequence[str], lines: Sequence[str],
     text = "\n\n".join([_HEADER, *definitions.values(), function])
     key = hashlib.sha256(f"{_versions()}\n{text}".encode()).hexdigest()[:24]
     if key not in _modules:
-        made = _modules[key] = _loaded(f"compiled_{key}", text)
-        dispatcher = getattr(made, name)
-        dispatcher._cache = _Kept(dispatcher._cache)
+        _modules[key] = _loaded(f"compiled_{key}", text)
     return getattr(_modules[key], name)
-
-
-class _Kept:
-    """Numba's cache of a function, where a file that cannot be read or written means to compile, and is no error."""
-
-    def __init__(self, cache: Any) -> None:
-        self.cache = cache
-
-    def load_overload(self, signature: Any, context: Any) -> Any:
-        try:
-            return self.cache.load_overload(signature, context)
-        except Exception:  # half a file, or one of another version: whatever unpickling raises
-            with suppress(OSError):
-                self.cache.flush()
-            return None
-
-    def save_overload(self, signature: Any, compiled: Any) -> None:
-        with suppress(OSError):
-            self.cache.save_overload(signature, compiled)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.cache, name)
 
 
 @cache
 def _versions() -> str:
-    """All that the machine code depends on besides the text."""
-    kernels = sorted(Path(str(tinygrad_zh_kernels.__file__)).parent.glob("*.py"))
-    imported = [Path(str(instructions.__file__)), Path(str(memory.__file__)), *kernels]
-    sources = hashlib.sha256(b"".join(file.read_bytes() for file in imported)).hexdigest()
-    return (f"{__version__} {sources} numba {numba.__version__} numpy {np.__version__} python {sys.version} "
-            f"{llvm.get_host_cpu_name()} {llvm.get_host_cpu_features().flatten()}")
+    """All on which the machine code depends besides the text, its kernels and the processor, which the cache knows."""
+    sources = [made_of(Path(str(module.__file__))) for module in (instructions, memory)]
+    return f"{__version__} {sources} numba {numba.__version__} python {sys.version}"
 
 
 def folder() -> Path:
