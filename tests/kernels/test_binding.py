@@ -81,6 +81,15 @@ def test_a_body_that_returns_something_else_is_told(mine: Any, spoil: str, says:
     assert problems and all(says in problem for problem in problems)
 
 
+@pytest.mark.filterwarnings("error")
+def test_memory_that_a_body_never_wrote_may_hold_any_bits(mine: Any) -> None:
+    def forward(x: Any, *, axis: int = -1) -> Any:
+        return np.full(x.shape, 0x7F800001, np.uint32).view(np.float32)  # a signalling nan: its cast warns
+
+    problems = [row.problem for row in check(replace(mine(), function=forward))]
+    assert any(problem and problem.startswith("result 0: nan instead of") for problem in problems)
+
+
 def test_a_body_that_writes_into_its_arguments_is_told(mine: Any) -> None:
     body = mine("writer")
     inner = body.function
