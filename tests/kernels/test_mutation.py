@@ -63,6 +63,7 @@ def test_every_header_is_mutated_in_some_room() -> None:
     assert {path.name for path in KERNELS.glob("*.cuh")} == set(SHARED)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", PLACES)
 def test_every_mistake_is_caught(what: str) -> None:
     mutated = first(what)
