@@ -14,8 +14,8 @@ Every name is assigned once.
 from __future__ import annotations
 
 import ast
-import builtins
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from textwrap import dedent
@@ -148,10 +148,7 @@ class _Writer:
         known = dict(zip(names, arguments, strict=False))
         if parameters.vararg is not None:
             known[parameters.vararg.arg] = ast.Tuple(list(arguments[len(names):]), ast.Load())
-        for parameter, default in zip(parameters.kwonlyargs, parameters.kw_defaults, strict=True):
-            if default is not None:
-                known[parameter.arg] = default
-        return {**known, **keywords}
+        return {**_defaults(function), **known, **keywords}
 
 
 class _Substitution(ast.NodeTransformer):
@@ -165,13 +162,16 @@ class _Substitution(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.expr:
         if node.id in self.known:
             return _copy(self.known[node.id])
-        value = self._global(node)
-        if isinstance(value, (int, float, str, tuple)):
-            return ast.parse(repr(value), mode="eval").body
-        if value is not None and not isinstance(value, (FunctionType, OpMeta)):
+        if not from_outside(self.function, node.id):
+            return node
+        value = meaning(self.function, node.id)
+        if isinstance(value, FunctionType):
+            return self._helper(value)
+        written = constant(value)
+        if written is None:
             raise ValueError(f"{self.function.__qualname__} cannot be written out: it reads {node.id}, a "
                              f"{type(value).__name__} from outside; pass it as an input of the op")
-        return node
+        return written
 
     def visit_Call(self, node: ast.Call) -> ast.expr:
         function = self._global(node.func)
@@ -184,23 +184,73 @@ class _Substitution(ast.NodeTransformer):
             if all(isinstance(a, ast.Constant) for a in (*arguments, *keywords.values())):
                 values = [cast(ast.Constant, a).value for a in arguments]
                 return ast.Constant(function(*values))
-            if len(_body(function)) == 1 and not node.keywords:
+            if _one_expression(function) and not node.keywords:
                 return self.writer.inner(function, arguments, keywords, "e")
-            for name, helper in _helpers(function):
-                self.writer.helpers[name] = helper
-        else:
-            node.func = self.visit(node.func)
+        node.func = self.visit(node.func)
         node.args = arguments
         for keyword in node.keywords:
             keyword.value = keywords[cast(str, keyword.arg)]
         return node
 
+    def _helper(self, function: FunctionType) -> ast.expr:
+        """A function that stays one."""
+        for name, helper in _helpers(function):
+            if not alike(helper, self.writer.helpers.setdefault(name, helper)):
+                raise ValueError(f"two functions that the formulas call are named {name}; give one another name")
+        return ast.Name(function.__name__, ast.Load())
+
     def _global(self, node: ast.expr) -> Any:
-        """What a name of the function's module means, if it is one that the result cannot use as it is."""
-        if not isinstance(node, ast.Name) or node.id in self.known or hasattr(builtins, node.id):
-            return None
-        value = meaning(self.function, node.id)
-        return None if isinstance(value, ModuleType) else value
+        """What a name from outside of the function means."""
+        return meaning(self.function, node.id) if isinstance(node, ast.Name) and node.id not in self.known else None
+
+    def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
+        inner = self._within(_parameters(node.args))
+        arguments = _copy(node.args)
+        for parameter in _parameters(arguments):
+            parameter.arg = cast(ast.Name, inner.known[parameter.arg]).id
+        arguments.defaults = [self.visit(default) for default in arguments.defaults]
+        return ast.Lambda(arguments, inner.visit(node.body))
+
+    def visit_ListComp(self, node: Any) -> ast.expr:
+        """The first iterable belongs to what is around; names that the comprehension binds are its own."""
+        names = [n for part in node.generators for n in ast.walk(part.target) if isinstance(n, ast.Name)]
+        inner = self._within(names)
+        for k, part in enumerate(node.generators):
+            part.iter = (inner if k else self).visit(part.iter)
+            part.target = _renamed(part.target, {n.id: cast(ast.Name, inner.known[n.id]).id for n in names})
+            part.ifs = [inner.visit(condition) for condition in part.ifs]
+        node.elt = inner.visit(node.elt)
+        return cast(ast.expr, node)
+
+    visit_GeneratorExp = visit_SetComp = visit_ListComp
+
+    def _within(self, bound: Sequence[ast.Name | ast.arg]) -> _Substitution:
+        """Inside an expression that binds names: each gets one that nothing else has."""
+        names = [n.id if isinstance(n, ast.Name) else n.arg for n in bound]
+        own = {name: ast.Name(self.writer.fresh(name), ast.Load()) for name in dict.fromkeys(names)}
+        return _Substitution(self.writer, self.function, {**self.known, **own})
+
+
+def constant(value: Any) -> ast.expr | None:
+    """What a formula reads from outside, as an expression that needs NumPy alone: numbers, strings, tuples of them,
+    and what NumPy and math have. None for anything else."""
+    if isinstance(value, ModuleType):
+        return ast.Name(MODULES[value.__name__], ast.Load()) if value.__name__ in MODULES else None
+    if isinstance(value, tuple):
+        parts = [constant(part) for part in value]
+        return None if None in parts else ast.Tuple(cast(list[ast.expr], parts), ast.Load())
+    if isinstance(value, float) and not np.isfinite(value):
+        return ast.parse("np.nan" if value != value else "np.inf" if value > 0 else "-np.inf", mode="eval").body
+    if value is None or (isinstance(value, (int, float, str)) and type(value).__module__ == "builtins"):
+        return ast.parse(repr(value), mode="eval").body
+    for module, name in ((np, getattr(value, "__name__", "")), (math, getattr(value, "__name__", ""))):
+        if name and getattr(module, name, None) is value:
+            return ast.Attribute(ast.Name(MODULES[module.__name__], ast.Load()), name, ast.Load())
+    return None
+
+
+MODULES = {"numpy": "np", "math": "math"}
+"""What a printed program may import, and what it calls it."""
 
 
 # ---- the parts of a formula
@@ -221,18 +271,53 @@ def meaning(function: FunctionType, name: str) -> Any:
     return function.__globals__.get(name)
 
 
+def _names_alone(target: ast.expr) -> bool:
+    """Whether a target is a name, or several: not a place in an array."""
+    return all(isinstance(n, (ast.Name, ast.Tuple, ast.List, ast.Starred, ast.Store)) for n in ast.walk(target))
+
+
+def read_by(function: FunctionType) -> dict[str, Any]:
+    """What a function's body reads from the function around it or from its module, by name."""
+    names = sorted({n.id for part in definition(function).body for n in ast.walk(part) if isinstance(n, ast.Name)})
+    return {name: meaning(function, name) for name in names if from_outside(function, name)}
+
+
+def from_outside(function: FunctionType, name: str) -> bool:
+    """Whether a name that a function's body reads is of the function around it or of its module."""
+    return name in function.__code__.co_freevars or name in function.__globals__
+
+
+def _parameters(arguments: ast.arguments) -> list[ast.arg]:
+    return [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+
+
 def _body(function: FunctionType) -> list[Any]:
     """The assignments of a formula, and the expression that it returns."""
     statements = [s for s in definition(function).body
                   if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
     *assignments, last = statements
     if not isinstance(last, ast.Return) or last.value is None \
-            or not all(isinstance(s, ast.Assign) and len(s.targets) == 1 for s in assignments):
-        if isinstance(function.__globals__.get(function.__name__), FunctionType):
-            return [*assignments, last]  # a longer helper: nobody writes it out
+            or not all(isinstance(s, ast.Assign) and len(s.targets) == 1 and _names_alone(s.targets[0])
+                       for s in assignments) \
+            or any(isinstance(n, ast.NamedExpr) for s in statements for n in ast.walk(s)):
         raise ValueError(f"{function.__qualname__} cannot be written out: a formula is assignments and one return, "
                          "without if, for, or writing into an array")
     return [*assignments, last.value]
+
+
+def _one_expression(function: FunctionType) -> bool:
+    """Whether a helper is one return, and can be written out where it is called; a longer one stays a call."""
+    statements = [s for s in definition(function).body
+                  if not (isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant))]
+    return len(statements) == 1 and isinstance(statements[0], ast.Return) and statements[0].value is not None
+
+
+def _defaults(function: FunctionType) -> dict[str, ast.expr]:
+    """What the parameters stand for that a call leaves out."""
+    names = _positional(function)
+    values = function.__defaults__ or ()
+    given = {**dict(zip(names[len(names) - len(values):], values, strict=True)), **(function.__kwdefaults__ or {})}
+    return {name: written for name, value in given.items() if (written := constant(value)) is not None}
 
 
 def _positional(function: FunctionType) -> list[str]:
@@ -284,6 +369,17 @@ def _copy(tree: Any) -> Any:
     return [_copy(part) for part in tree] if isinstance(tree, list) else tree
 
 
+def alike(a: FunctionType, b: FunctionType) -> bool:
+    """Whether two functions are one, or made by one def around the same values."""
+    def around(function: FunctionType) -> list[Any]:
+        return [cell.cell_contents for cell in function.__closure__ or ()]
+
+    return a is b or (a.__code__ is b.__code__ and a.__defaults__ == b.__defaults__
+                      and a.__kwdefaults__ == b.__kwdefaults__
+                      and all(x is y or (isinstance(x, FunctionType) and isinstance(y, FunctionType) and alike(x, y))
+                              for x, y in zip(around(a), around(b), strict=True)))
+
+
 def _helpers(function: FunctionType) -> Iterator[tuple[str, FunctionType]]:
     """A helper and the helpers that it calls itself."""
     seen: dict[str, FunctionType] = {}
@@ -293,6 +389,5 @@ def _helpers(function: FunctionType) -> Iterator[tuple[str, FunctionType]]:
         if helper.__name__ in seen:
             continue
         seen[helper.__name__] = helper
-        named = (meaning(helper, name) for name in (*helper.__code__.co_names, *helper.__code__.co_freevars))
-        waiting += [f for f in named if isinstance(f, FunctionType) and f.__module__ != np.__name__]
+        waiting += [f for f in read_by(helper).values() if isinstance(f, FunctionType)]
     yield from reversed(seen.items())

@@ -14,7 +14,7 @@ from tinygrad_zh.core.tape import Line
 from tinygrad_zh.core.tensor import Accumulator
 from tinygrad_zh.device import move, on_cuda
 from tinygrad_zh.ops import loss
-from tinygrad_zh.program.inlining import inlined
+from tinygrad_zh.program.inlining import alike, constant, inlined, read_by
 from tinygrad_zh.program.listing.identifiers import RESERVED, identifier
 from tinygrad_zh.program.listing.leaves import Parameters, entered
 from tinygrad_zh.program.listing.parts import Hint, Leaf, Listing, Statement
@@ -156,8 +156,9 @@ class Lister:
               targets: Sequence[str | None]) -> None:
         """The statements of a line's function."""
         done = inlined(line.function, *given, targets, self.fresh)
-        self.listing.helpers.update(done.helpers)
-        self.used.update(done.helpers)
+        for name, helper in done.helpers.items():
+            if not alike(helper, self.listing.helpers.setdefault(name, helper)):
+                raise ValueError(f"two functions that the formulas call are named {name}; give one another name")
         for tree in done.statements:
             self.append(tree, line)
 
@@ -179,9 +180,11 @@ class Lister:
         op = line.info["op"]
         for source in line.info["sources"]:
             if type(source) is tuple and not isinstance(source[0], Line):
-                raise ValueError(f"{op.__name__} takes the result of a {source[0].op.__name__} that was not recorded: "
-                                 "it was computed before, or inside grad(…, create_graph=True); compute it inside the "
-                                 "function")
+                raise ValueError(
+                    f"{op.__name__} takes the result of a {source[0].op.__name__} that was not recorded: "
+                    + ("it was computed before; compute it inside the function" if self.tape.complete else
+                       "it is a gradient of grad(…, create_graph=True), and gradients of gradients cannot be written "
+                       "out; unroll what computes the first gradient"))
         given = self.arguments(line)
         targets = [self.bind(y, hint) for y, hint in zip(line.outputs, self.results.of(line), strict=True)]
         self.write(line, given, targets)
@@ -274,18 +277,22 @@ class Lister:
 
 
 def _functions_of(tape: Sequence[Line]) -> set[str]:
-    """The names of all functions that the formulas call: no value takes one of them."""
+    """The names of all functions that the formulas call, and of what those read: no value takes one of them."""
     found: set[str] = set()
     seen: set[Any] = set()
     waiting = [line.function for line in tape if line.kind in ("forward", "backward")]
     while waiting:
         function = waiting.pop()
-        if function in seen or not isinstance(function, FunctionType):
+        if not isinstance(function, FunctionType) or function in seen:
             continue
         seen.add(function)
-        called = {name: function.__globals__.get(name) for name in function.__code__.co_names}
-        found |= {name for name, value in called.items() if isinstance(value, FunctionType)}
-        waiting += [getattr(value, "forward", value) for value in called.values()]
+        try:
+            read = read_by(function)
+        except OSError:  # said where it is written out
+            continue
+        found |= {name for name, value in read.items() if isinstance(value, FunctionType)
+                  or (function.__name__ in found and constant(value) is not None)}
+        waiting += [getattr(value, "forward", value) for value in read.values()]
     return found
 
 

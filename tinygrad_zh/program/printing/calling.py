@@ -25,13 +25,17 @@ class _Caller:
         self.listing = listing
         self.last: dict[str, float] = {name: i for i, row in enumerate(rows) for name in row.reads}
         self.last |= dict.fromkeys(required(listing), inf)
-        self.names = {leaf.name: leaf.name for leaf in listing.leaves}
+        self.names = {"_": "_", **{leaf.name: leaf.name for leaf in listing.leaves}}
         self.holders = dict(self.names)
         for i, row in enumerate(rows):
+            for bound in row.bound:  # all that the row reads is still there
+                self._call(bound, i - 0.5, row.bound)
+                self.last[bound] = i
             for target in row.targets:
-                self._call(target, i, row.targets)
+                if target != "_":  # a result that nobody wants
+                    self._call(target, i, row.targets)
 
-    def _call(self, target: str, now: int, together: Sequence[str]) -> None:
+    def _call(self, target: str, now: float, together: Sequence[str]) -> None:
         hint = self.listing.hints[target]
         if hint.kind == "gradient" and hint.of not in self.names:  # of a value that was folded: it keeps its name free
             self._call(hint.of, now, together)
@@ -44,7 +48,7 @@ class _Caller:
             wish = f"{base}_{number}"
         self.names[target], self.holders[wish] = wish, target
 
-    def _free(self, wish: str, owner: object, now: int, together: Sequence[str]) -> bool:
+    def _free(self, wish: str, owner: object, now: float, together: Sequence[str]) -> bool:
         holder = self.holders.get(wish)
         if wish in self.listing.helpers:
             return False

@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -53,13 +54,13 @@ def derivation(listing: Listing) -> str:
 
 def executed(rows: Sequence[Row], listing: Listing) -> dict[str, Any]:
     """The value of every name of the program, computed here: of a formula's own names no line of the tape tells."""
-    values: dict[str, Any] = {"np": np, **listing.helpers}
+    values: dict[str, Any] = {"np": np, "math": math, **listing.helpers}
     for leaf in listing.leaves:
         values[leaf.name] = generator(leaf.value) if leaf.kind == "generator" else leaf.value
     with np.errstate(all="ignore"):
         for row in rows:
             exec(compile(ast.Module([row.tree], []), "<program>", "exec"), values)
-    return {name: value for name, value in values.items() if name not in ("np", "__builtins__")}
+    return {name: value for name, value in values.items() if name not in ("np", "math", "__builtins__")}
 
 
 def generator(state: Mapping[str, Any]) -> np.random.Generator:

@@ -11,6 +11,7 @@ What is mathematics is written as such: A B is the matrix product, a ⊙ b the p
 from __future__ import annotations
 
 import ast
+import inspect
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -213,7 +214,7 @@ class _Writer:
     # ---- parts of arrays
 
     def write_Attribute(self, node: ast.Attribute) -> Formula:
-        if isinstance(node.value, ast.Name) and node.value.id == "np":
+        if isinstance(node.value, ast.Name) and node.value.id in ("np", "math"):
             return Formula(_CONSTANTS.get(node.attr, f"\\mathrm{{{escaped(node.attr)}}}"))
         if node.attr in ("mT", "T"):
             return self.transposed(node.value)
@@ -242,15 +243,15 @@ class _Writer:
         function = node.func
         if not isinstance(function, ast.Attribute):
             return self.called(ast.unparse(function), node.args, keywords)
-        of_numpy = isinstance(function.value, ast.Name) and function.value.id == "np"
-        arguments = list(node.args) if of_numpy else [function.value, *node.args]
+        of_a_module = isinstance(function.value, ast.Name) and function.value.id in ("np", "math")
+        arguments = list(node.args) if of_a_module else [function.value, *node.args]
         writer: Callable[..., Formula] | None = getattr(self, f"call_{function.attr}", None)
-        if writer is not None:
+        if writer is not None and _takes(writer, arguments, keywords):
             return writer(*arguments, **keywords)
         if function.attr in _FUNCTIONS:
             x = ", ".join(self.arithmetic(argument).text for argument in arguments)
             return Formula(_FUNCTIONS[function.attr].format(_open(x)[0], x, _open(x)[1]))
-        if function.attr in _BIG:
+        if function.attr in _BIG and _takes(self.big, [function, *arguments], keywords):
             return self.big(_BIG[function.attr], arguments[0], *arguments[1:], **keywords)
         return self.named(function.attr, arguments, keywords)
 
@@ -447,6 +448,15 @@ def _beside(first: str, second: str) -> str:
     """What stands between two factors: nothing between single letters, a little space beside a word."""
     words = _WORD.match(second) or any(found.end() == len(first) for found in _WORD.finditer(first))
     return " \\, " if words else " "
+
+
+def _takes(writer: Callable[..., Formula], arguments: Sequence[ast.expr], keywords: Mapping[str, ast.expr]) -> bool:
+    """Whether a call is of the form that has a notation; NumPy knows others, np.where(c) say."""
+    try:
+        inspect.signature(writer).bind(*arguments, **keywords)
+    except TypeError:
+        return False
+    return True
 
 
 def _is_size(node: ast.expr) -> bool:

@@ -7,14 +7,14 @@ import inspect
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from textwrap import dedent
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from tinygrad_zh._version import __version__
 from tinygrad_zh.i18n import display_width, text, wrap
-from tinygrad_zh.program.inlining import definition, meaning
+from tinygrad_zh.program.inlining import constant, definition, read_by
 from tinygrad_zh.program.listing import UPDATE, Leaf, Listing
 from tinygrad_zh.program.printing.calling import display_names
 from tinygrad_zh.program.printing.comments import comment
@@ -163,6 +163,9 @@ class _Called(ast.NodeTransformer):
     def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.Name(self.names.get(node.id, node.id), node.ctx)
 
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        return ast.arg(self.names.get(node.arg, node.arg))
+
 
 def _aligned(told: Sequence[tuple[str, str]]) -> list[str]:
     """Code, and comments in one column; a comment for which there is no room stands above its code."""
@@ -202,42 +205,56 @@ def _helpers(listing: Listing, rows: Sequence[Row]) -> list[str]:
     """The functions that are called, and those and the numbers that they need themselves."""
     called = {name for row in rows for name in row.reads}
     wanted: dict[str, FunctionType] = {}
-    constants: dict[str, Any] = {}
+    constants: dict[str, str] = {}
     waiting = [function for name, function in listing.helpers.items() if name in called]
     while waiting:
         function = waiting.pop()
         wanted[function.__name__] = function
-        for name, value in _from_outside(function).items():
+        for name, value in read_by(function).items():
             if isinstance(value, FunctionType):
                 waiting += [value] if value.__name__ not in wanted else []
-            elif isinstance(value, (int, float, str, tuple)):
-                constants[name] = value
-            elif not (isinstance(value, ModuleType) and value.__name__ in ("numpy", "math")):
+                constants |= {name: value.__name__} if name != value.__name__ else {}
+                continue
+            expression = constant(value)
+            if expression is None:
                 raise ValueError(f"{function.__name__} cannot be written out: it needs {name}, a "
                                  f"{type(value).__name__}; NumPy and numbers are all that the program has")
-    lines = ["", *(f"{name} = {value!r}" for name, value in sorted(constants.items()))] if constants else []
+            if constants.setdefault(name, ast.unparse(expression)) != ast.unparse(expression):
+                raise ValueError(f"two functions that the formulas call read different values named {name}; give one "
+                                 "another name")
+    constants = {name: value for name, value in constants.items() if name != value}
+    lines = ["", *(f"{name} = {value}" for name, value in sorted(constants.items()))] if constants else []
     order = list(listing.helpers)
     for name in sorted(wanted, key=lambda name: order.index(name) if name in order else -1):
         lines += ["", *_source(wanted[name]).splitlines(), ""]
     return ["", _heading("helpers"), *lines] if lines else []
 
 
-def _from_outside(function: FunctionType) -> dict[str, Any]:
-    """What the body of a function reads that is neither its own nor Python's."""
-    body = definition(function).body
-    names = {n.id for part in body for n in ast.walk(part) if isinstance(n, ast.Name)}
-    return {name: value for name in sorted(names) if (value := meaning(function, name)) is not None}
-
-
 def _source(function: FunctionType) -> str:
     """A function as it is written, without annotations, which have names of their own."""
     source = dedent(inspect.getsource(function))
     tree: Any = copied(definition(function))
-    for parameter in (*tree.args.posonlyargs, *tree.args.args, *tree.args.kwonlyargs):
-        parameter.annotation = None
+    for parameter in ast.walk(tree.args):
+        if isinstance(parameter, ast.arg):
+            parameter.annotation = None
+    tree.args.defaults = [_default(function, value) for value in function.__defaults__ or ()]
+    tree.args.kw_defaults = [_default(function, (function.__kwdefaults__ or {})[p.arg])
+                             if p.arg in (function.__kwdefaults__ or {}) else None for p in tree.args.kwonlyargs]
     header = ast.FunctionDef(tree.name, tree.args, [ast.Pass()], [], None)
     first = ast.unparse(ast.fix_missing_locations(header)).splitlines()[0]
-    return "\n".join([first, *source.splitlines()[definition(function).body[0].lineno - 1:]])
+    begins = definition(function).body[0]
+    if begins.lineno == 1 or source.splitlines()[begins.lineno - 1][: begins.col_offset].strip():  # on def's own line
+        tree.decorator_list, tree.returns = [], None
+        return ast.unparse(ast.fix_missing_locations(tree))
+    return "\n".join([first, *source.splitlines()[begins.lineno - 1:]])
+
+
+def _default(function: FunctionType, value: Any) -> ast.expr:
+    expression = constant(value)
+    if expression is None:
+        raise ValueError(f"{function.__name__} cannot be written out: a default is a {type(value).__name__}; "
+                         "NumPy and numbers are all that the program has")
+    return expression
 
 
 def _modules(program: str, packed: bool) -> Iterable[str]:

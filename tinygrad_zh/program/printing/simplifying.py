@@ -42,6 +42,14 @@ class Row:
     def reads(self) -> list[str]:
         return [n.id for n in ast.walk(self.tree.value) if isinstance(n, ast.Name)]
 
+    @property
+    def bound(self) -> list[str]:
+        """The names of comprehensions and lambdas in it."""
+        nodes = list(ast.walk(self.tree.value))
+        loops = [n.id for part in nodes if isinstance(part, ast.comprehension) for n in ast.walk(part.target)
+                 if isinstance(n, ast.Name)]
+        return loops + [n.arg for n in nodes if isinstance(n, ast.arg)]
+
 
 def simplified(listing: Listing) -> list[Row]:
     """The rows of the program that is printed."""

@@ -87,7 +87,7 @@ class Symbols:
     def _differentiated(self, name: str) -> tuple[str, str] | None:
         """(z1, "2") for dz1_2, the second name for a gradient of z1; None for what is no gradient."""
         found = re.fullmatch(r"d(\w+?)(?:_(\d+))?", name)
-        if name[:1] != "d" or found is None:
+        if name[:1] != "d" or found is None or name == self._root:
             return None
         if name[1:] in self._names:
             return name[1:], ""
