@@ -64,7 +64,7 @@ def test_a_number_in_a_list():
         count[0] += 1
         return (x * count[0]).sum()
 
-    assert f"at {line_of(step, 2)} was another value" in explanation(step, X)
+    assert "The step gives count[0] another value" in explanation(step, X)
 
 
 def test_an_attribute_that_the_step_changes():
@@ -124,7 +124,7 @@ def test_a_value_that_python_reads():
 @pytest.mark.parametrize("draw", [random.random, np.random.rand])
 def test_global_generators(draw):
     """Even where two calls happen to go the same way."""
-    assert "global generator" in explanation(lambda x: x * 2 if draw() < 2 else x, X)
+    assert "draws random numbers without an op" in explanation(lambda x: x * 2 if draw() < 2 else x, X)
 
 
 def test_a_hook_on_a_leaf():

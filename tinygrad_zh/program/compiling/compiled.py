@@ -28,7 +28,8 @@ from tinygrad_zh.program.compiling.building import Made, build
 from tinygrad_zh.program.compiling.comparing import Pending
 from tinygrad_zh.program.compiling.entry import MISS, Entry, entry
 from tinygrad_zh.program.compiling.explaining import explained
-from tinygrad_zh.program.compiling.guards import Place, places
+from tinygrad_zh.program.compiling.finding import places
+from tinygrad_zh.program.compiling.guards import Place
 from tinygrad_zh.program.compiling.heap import give_back
 from tinygrad_zh.program.compiling.recorded import Recorded, StepTape, Unsupported, run
 from tinygrad_zh.program.compiling.structure import mapped, opened
@@ -65,11 +66,13 @@ def compile(step: Callable[..., Any] | None = None, *, kernels: str = "numba") -
     kernels: "numba" compiles fused loops and runs hand-written kernels, equal to the step to rounding; "formulas"
     replays the formulas, equal to the bit.
 
-    Python does not run in a replay. So print, list.append and counters in the step see the first calls alone; a value
-    that Python reads (float(loss), `if y.sum() > 0`) has to be what it was, or the step runs as it is; numbers that
-    Python made anew in each call (time, np.random) keep the step from being compiled. `step.explain()` says which of
-    this happened, and where. What may change between two calls: the batch, its shape, parameters by assign or
-    load_state_dict, the learning rate, train() and eval(), gradients that are there or not.
+    Python does not run in a replay. So print in the step sees the first calls alone, and what is read from a file, a
+    clock or os.environ stays what it was. A value that Python reads (float(loss), `if y.sum() > 0`) has to be what it
+    was, or the step runs as it is; so has every variable, attribute, element and NumPy array that the step's code
+    names. What changes in each call, because the step changes it (list.append, a counter) or Python makes it anew
+    (time, np.random), keeps the step from being compiled. `step.explain()` says which of this happened, and where.
+    What may change between two calls at no cost: the batch, its shape, parameters by assign or load_state_dict, the
+    learning rate, train() and eval(), gradients that are there or not.
 
     A call is taken whole or not at all: what the step raises is raised, and nothing has changed. On CUDA the result is
     `tz.program.cuda_graph(step)`. Threads take turns. While a tape records, the step runs as it is.
@@ -284,6 +287,8 @@ class Compiled:
         if before is None:
             return
         now.compare(before)
+        if tape.drew:
+            raise Unsupported("compile.why.random")
         made = build(recorded, self.kernels)
         objects = [*recorded.modules, *[x for x in arguments if not isinstance(x, np.ndarray)]]
         found = places(self.step, objects, recorded)

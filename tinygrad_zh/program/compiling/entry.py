@@ -22,13 +22,15 @@ import numpy as np
 from tinygrad_zh.core.mode import Mode
 from tinygrad_zh.core.random import default_generator
 from tinygrad_zh.core.tensor import Tensor
-from tinygrad_zh.program.compiling.guards import Place, same
+from tinygrad_zh.program.compiling.guards import PLAIN, Place, same
 from tinygrad_zh.program.compiling.recorded import Changed, Recorded
 from tinygrad_zh.program.compiling.replay import defined
 from tinygrad_zh.program.compiling.structure import written
 
 MISS = object()
 """What an entry returns for a call that its program was not made for, or that it could not finish."""
+_COMPARED = (*PLAIN, list, tuple, set, frozenset)
+"""What may be another object and the same: new numbers of old values."""
 
 Entry = Callable[[tuple[Any, ...], tuple[str, ...], Mode], Any]
 
@@ -93,8 +95,8 @@ def _look(places: Sequence[Place], bound: Callable[[Any], str]) -> list[str]:
     for place in places:
         holder = holders.setdefault(id(place.holder), "") or bound(place.holder)
         holders[id(place.holder)] = holder
-        now, then = f"({holder}{place.path})", bound(place.value)
-        equal = f" and not same({now}, {then})" if type(place.value) in (int, float, str) else ""
+        now, then = f"({place.before}{holder}{place.path})", bound(place.value)
+        equal = f" and not same({now}, {then})" if isinstance(place.value, _COMPARED) else ""
         lines.append(f"    if {now} is not {then}{equal}: return MISS")
     return ["try:", *lines, "except (AttributeError, LookupError, ValueError):", "    return MISS"]
 

@@ -8,6 +8,7 @@ Only a second run can tell whether a constant is one; two runs with the same `si
 
 from __future__ import annotations
 
+import pickle
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -21,6 +22,8 @@ from tinygrad_zh.core.tensor import Accumulator, Tensor
 from tinygrad_zh.device import noting
 from tinygrad_zh.program.compiling.shadows import Shadows, root
 from tinygrad_zh.program.living import living
+
+_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 
 COMPUTES = ("forward", "seed", "backward", "sum_to", "cast", "accumulate", "gradient")
 """The kinds of lines that give new values; the others are effects and remarks."""
@@ -187,7 +190,7 @@ class StepTape(Tape):
 
     def __init__(self, inputs: Sequence[Any]) -> None:
         super().__init__()
-        there = living(Tensor, Accumulator)
+        there = living(Tensor, Accumulator, *_GENERATORS)
         self.inputs = list(inputs)
         self.before = [(a, a.grad) for a in there if type(a) is Accumulator]
         self.met: dict[int, tuple[Tensor, Any]] = {}  # leaves, and the arrays that they had then
@@ -196,6 +199,8 @@ class StepTape(Tape):
         self.reads: list[Read] = []
         self.bounds: list[Bound] = []
         self.states: dict[int, tuple[np.random.Generator, Any]] = {}
+        self.drew = False  # whether Python itself did
+        self._drawn = {id(g): (g, _state_of(g)) for g in there if isinstance(g, _GENERATORS)}  # by nobody but ops
         self.tangled: list[Tensor] = []  # they look at the array of another: which of the two is meant?
         self.problem: Unsupported | None = None
         self.shadows = Shadows(self.inputs)
@@ -211,7 +216,10 @@ class StepTape(Tape):
             if type(x) is Tensor:
                 self._meet(x)
         for key, state in before[1].items():
-            self.states.setdefault(id(attributes[key]), (attributes[key], state))
+            generator = attributes[key]
+            self.states.setdefault(id(generator), (generator, state))
+            self.drew |= id(generator) in self._drawn and self._drawn[id(generator)][1] != pickle.dumps(state)
+            self._drawn[id(generator)] = generator, _state_of(generator)
         return self.write("forward", op.forward, arrays, attributes, outputs, op=op)
 
     def write(self, kind: str, function: Any, arguments: Any, keywords: Any, outputs: Any, **info: Any) -> Line:
@@ -264,6 +272,10 @@ class StepTape(Tape):
         """The step demands bounds of an array's elements."""
         self.bounds.append(Bound(self.shadows.known(array), least, most))
 
+    def look_at_generators(self) -> None:
+        """What Python itself drew, a replay would not."""
+        self.drew |= any([state != _state_of(generator) for generator, state in self._drawn.values()])
+
     def undo(self) -> None:
         """Leaves, gradients and generators are again as they were before the run."""
         for t, array in self.met.values():
@@ -277,22 +289,26 @@ class StepTape(Tape):
 def run(call: Callable[[], Any], inputs: Sequence[Any]) -> tuple[Any, StepTape]:
     """What call() returns, and the tape of it. Whatever it raises passes on, and everything is as before."""
     tape = StepTape(inputs)
-    before = _global_states()
     try:
         with recording(tape), noting(tape.note):
             result = call()
     except BaseException:
         tape.undo()
         raise
-    if _global_states() != before:
-        tape.problem = Unsupported("compile.why.random")
+    tape.look_at_generators()
     return result, tape
 
 
-def _global_states() -> Any:
-    """Of the generators that belong to nobody: Python's and NumPy's."""
-    state: Any = np.random.get_state(legacy=False)  # noqa: NPY002, it is looked at, not drawn from
-    return random.getstate(), state["state"]["key"].tobytes(), state["state"]["pos"], state["gauss"]
+def _state_of(generator: Any) -> Any:
+    """What a generator will draw; None of one that asks the operating system."""
+    if isinstance(generator, np.random.Generator):
+        return pickle.dumps(generator.bit_generator.state)
+    if isinstance(generator, np.random.RandomState):
+        return pickle.dumps(generator.get_state(legacy=False))
+    try:
+        return generator.getstate()
+    except NotImplementedError:
+        return None
 
 
 def _users_place() -> str:
