@@ -21,7 +21,7 @@ import tinygrad_zh_kernels as library  # noqa: E402
 from tests.support.machine_code import full_name  # noqa: E402
 from tests.support.sharing import drivers  # noqa: E402
 from tinygrad_zh_kernels.adam import cpu as adam  # noqa: E402
-from tinygrad_zh_kernels.threads import threads_for  # noqa: E402
+from tinygrad_zh_kernels.threads import share, task, threads_for  # noqa: E402
 from tinygrad_zh_kernels.vector_math import kernel  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -94,6 +94,48 @@ def identities(count: int) -> set[int]:
 
     loop(count)
     return seen
+
+
+# ---- a loop whose body is called by address
+
+
+@kernel(cache=False)
+def note(first, last, seen, shares):
+    for i in range(first, last):
+        seen[i] += 1
+        shares[i] = first
+
+
+@kernel(cache=False)
+def noted(seen, shares, threads):
+    share(task(note, (seen, shares)), seen.size, threads)
+
+
+@pytest.mark.parametrize(("count", "threads"), [(10, 1), (10, 3), (2, 3), (0, 3)])
+def test_every_index_of_a_shared_loop_is_run_once(count: int, threads: int, openmp: None) -> None:
+    seen, shares = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    noted(seen, shares, threads)
+    assert seen.tolist() == [1] * count
+    assert len(set(shares)) == min(count, threads)
+
+
+BY_ADDRESS = """
+import numpy as np
+from tests.kernels import test_threads
+from tinygrad_zh_kernels.vector_math import kernel
+noted = kernel(test_threads.noted.py_func)
+seen, shares = np.zeros(10, np.int64), np.zeros(10, np.int64)
+noted(seen, shares, COUNT)
+print(len(set(shares)), sum(noted.stats.cache_hits.values()))
+"""
+
+
+@pytest.mark.slow
+def test_what_is_called_by_address_is_kept_on_disk(openmp: None, tmp_path: Path) -> None:
+    """Addresses are another process's: the code that takes them must come from the cache, not what it took."""
+    found = [run("-c", BY_ADDRESS.replace("COUNT", str(count)), count=3, NUMBA_CACHE_DIR=str(tmp_path)).split()
+             for count in (1, 3, 2)]
+    assert found == [["1", "0"], ["3", "1"], ["2", "1"]]
 
 
 # ---- what is kept on disk does not depend on the number of threads
