@@ -92,6 +92,34 @@ def test_an_error_of_a_step_that_is_no_longer_recorded():
     assert w.array is before and step.recordings == recordings
 
 
+def test_an_error_of_a_step_that_never_was_compiled_leaves_the_masks_undrawn():
+    """Neither where an argument requires a gradient nor after too many recordings."""
+    model = nn.Sequential(nn.Dense(3, 3), nn.Dropout(0.5))
+    broken = False
+
+    @tz.compile(kernels="formulas")
+    def step(x):
+        model.zero_grad()
+        loss = model(x).sum()
+        loss.backward()
+        model.layers[0].W.assign(model.layers[0].W - model.layers[0].W.grad)
+        if broken:
+            raise RuntimeError("mine")
+        return loss
+
+    for given in (tz.tensor(np.ones((2, 3), np.float32), requires_grad=True), np.ones((2, 3), np.float32)):
+        for number in range(10):
+            broken = number % 2 == 0
+            before, drawn = model.layers[0].W.array, draws()
+            if broken:
+                with pytest.raises(RuntimeError, match="mine"):
+                    step(given)
+                assert model.layers[0].W.array is before and draws() == drawn
+            else:
+                step(given)
+                assert model.layers[0].W.array is not before and draws() != drawn
+
+
 def test_an_error_of_a_formula_in_a_replay():
     """NumPy told to raise: the replay stops in the middle, and so does the step."""
     twin = network()

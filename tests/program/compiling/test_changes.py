@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import tinygrad_zh as tz
-from tests.program.compiling.twins import Twin, assert_equal, batches, classification, state, twins
+from tests.program.compiling.twins import Twin, assert_equal, batches, classification, state, trained, twins
 from tinygrad_zh import functional as F
 from tinygrad_zh import nn, optim
 from tinygrad_zh.core.tensor import leaf
+from tinygrad_zh.i18n import in_language
 from tinygrad_zh.program.compiling.compiled import VARIANTS
 
 
@@ -161,6 +162,49 @@ def test_layouts():
         frozen.setflags(write=False)
         assert_equal(plain.step(leaf(frozen)), compiled.step(given))
     assert compiled.step.replays == 4
+
+
+def test_a_leaf_that_is_given_and_assigned_to():
+    """The step sees its new values under both names; another tensor of that shape has a program."""
+    def make():
+        model = nn.Module()
+        model.t = tz.tensor(np.ones(3, np.float32))
+
+        def step(x):
+            model.t.assign(model.t * 2)
+            return x * 3
+
+        return Twin(model, None, step)
+
+    plain, compiled = twins(make)
+    other = tz.tensor(np.ones(3, np.float32))
+    for number in range(12):
+        assert_equal(*(twin.step(twin.model.t if number % 4 == 0 else other) for twin in (plain, compiled)))
+    assert compiled.step.replays == 7
+    with in_language("en"):
+        assert "An argument is model.t, a tensor that the step finds by itself" in compiled.step.explain()
+
+
+@pytest.mark.parametrize("given", [
+    np.ma.masked_array(np.ones((5, 4), np.float32), np.eye(5, 4)), np.ones((5, 4), object), np.ones((5, 4), complex)])
+def test_what_is_no_tensor_is_refused_as_ever(given):
+    plain, compiled = twins(network)
+    labels = np.zeros(5, int)
+    for x in [np.ones((5, 4), np.float32)] * 3 + [given]:
+        messages = []
+        for twin in (plain, compiled):
+            try:
+                twin.step(tz.tensor(x), tz.tensor(labels)) if twin is plain else twin.step(x, labels)
+            except TypeError as error:
+                messages.append(str(error))
+    assert len(messages) == 2 and messages[0] == messages[1]
+
+
+@pytest.mark.parametrize("of", [lambda x: x.astype(x.dtype.newbyteorder()), lambda x: x.view(np.memmap)])
+def test_arrays_of_another_kind_are_tensors(of):
+    plain, compiled = twins(network)
+    assert_equal(*(trained(twin, [(of(x), y) for x, y in batches((5, 4), count=6)]) for twin in (plain, compiled)))
+    assert state(plain) == state(compiled)
 
 
 def test_branches():

@@ -20,7 +20,9 @@ from typing import Any, overload
 
 import numpy as np
 
+from tinygrad_zh.core.dtype import to_array
 from tinygrad_zh.core.mode import MODE, Mode
+from tinygrad_zh.core.random import default_generator
 from tinygrad_zh.core.tensor import Tensor, tensor
 from tinygrad_zh.device import device_of, freeze, is_frozen, on_cuda
 from tinygrad_zh.kernels import FORMULAS
@@ -138,7 +140,7 @@ class Compiled:
         self._pending: dict[Any, Pending] = {}
         self._tries: dict[Any, tuple[int, int]] = {}  # of a kind: recordings in a row, replays before them
         self._tangled: list[Tensor] = []
-        self._touched: list[Tensor] = []
+        self._touched: dict[Any, tuple[list[Tensor], list[np.random.Generator]]] = {}  # by calls of a kind
         self.graph: CudaGraph | None = None  # on CUDA it is this instead of programs
         self._lock = threading.RLock()
 
@@ -164,7 +166,8 @@ class Compiled:
     def __call__(self, *inputs: Any, **keywords: Any) -> Any:
         mode = MODE.get()
         if mode.tape is not None:  # whoever records sees every line
-            return self._plain(inputs, keywords)
+            self.runs += 1
+            return mapped(Tensor.detach, self._call((*inputs, *keywords.values()), tuple(keywords))())
         self._lock.acquire()  # in this way it takes half the time that `with` takes
         try:
             names: tuple[str, ...] = ()
@@ -214,23 +217,19 @@ class Compiled:
 
     def _as_it_is(self, inputs: tuple[Any, ...], names: tuple[str, ...], mode: Mode) -> Any:
         arguments, arrays = _arguments(inputs)
-        given = dict(zip(names, arguments[len(arguments) - len(names):], strict=True))
-        call = partial(self.step, *arguments[: len(arguments) - len(names)], **given)
         kind = (names, tuple([_kind(x) for x in arrays]), mode.grad, id(mode.kernels))
-        if any(type(x) is Tensor and x.requires_grad for x in inputs):
-            self._why(kind, Unsupported("compile.why.argument_gradient"))
-        elif self._worth_recording(kind):
-            return self._recorded(call, arrays, names, kind, mode)
-        with _whole(self._touched):
-            result = mapped(Tensor.detach, call())
+        if self._worth_recording(kind):
+            return self._recorded(inputs, arguments, arrays, names, kind, mode)
+        with _whole(*self._touched.get(kind, next(reversed(self._touched.values()), ((), ())))):
+            result = mapped(Tensor.detach, self._call(inputs, names)())
         self.runs += 1
         return result
 
-    def _plain(self, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        """On somebody else's tape, which has to know the tensors as they are."""
-        self.runs += 1
-        given = {name: _as_tensor(x) for name, x in keywords.items()}
-        return mapped(Tensor.detach, self.step(*map(_as_tensor, inputs), **given))
+    def _call(self, arguments: Sequence[Any], names: tuple[str, ...]) -> Callable[[], Any]:
+        """The step on these arguments, of which the last have names. Data become tensors."""
+        given = [tensor(x) if isinstance(x, np.ndarray) else _plain(x) for x in arguments]
+        first = len(given) - len(names)
+        return partial(self.step, *given[:first], **dict(zip(names, given[first:], strict=True)))
 
     def _worth_recording(self, kind: Any) -> bool:
         """Whether there is hope: neither calls of this kind nor all together have been recorded in vain too often."""
@@ -242,20 +241,28 @@ class Compiled:
         self._tries[kind] = (1, replays) if replays > before else (tries + 1, before)
         return self._tries[kind][0] <= TRIES
 
-    def _recorded(self, call: Callable[[], Any], arguments: Sequence[Any], names: tuple[str, ...], kind: Any,
-                  mode: Mode) -> Any:
+    def _recorded(self, inputs: Sequence[Any], given: Sequence[Any], arguments: Sequence[Any], names: tuple[str, ...],
+                  kind: Any, mode: Mode) -> Any:
+        """inputs: what the call was given; given: the same with tensors of the step's own; arguments: with arrays."""
         for t in self._tangled:
             t.array = t.array.view()
         self.recordings += 1
         newest = self.variants[:1]
         moved = next((p for v in self.variants if v.kind == kind for p in v.places if not p.same()), None)
         found = places(self.step, [x for x in arguments if not isinstance(x, np.ndarray)])
+        why = _not_an_input(inputs, found)
+        call = self._call(given if why is None else inputs, names)
         result, tape = run(call, [x for x in arguments if isinstance(x, np.ndarray)])
         changed = next((p.name for p in found if not p.same()), None)
         self.runs += 1
         self._tangled = list({id(t): t for t in (*self._tangled, *tape.tangled)}.values())
-        self._touched = [t for t, _ in tape.met.values()]
+        self._touched.pop(kind, None)
+        self._touched[kind] = [t for t, _ in tape.met.values()], [g for g, _ in tape.states.values()]
+        while len(self._touched) > VARIANTS:
+            del self._touched[next(iter(self._touched))]
         try:
+            if why is not None:
+                raise why
             if changed is not None:
                 raise Unsupported("compile.why.changes", name=changed)
             self._consider(result, tape, arguments, names, kind, mode)
@@ -311,9 +318,10 @@ def _ended(reasons: dict[Any, Unsupported], kind: Any, error: Exception) -> None
 
 
 @contextmanager
-def _whole(tensors: Sequence[Tensor]) -> Iterator[None]:
-    """If anything is raised within the block, these leaves and their gradients are as before."""
+def _whole(tensors: Sequence[Tensor], generators: Sequence[np.random.Generator]) -> Iterator[None]:
+    """If anything is raised within the block, these leaves, their gradients and generators are as before."""
     before = [(t, t.array, t.grad) for t in tensors]
+    states = [(g, g.bit_generator.state) for g in {id(g): g for g in (default_generator(), *generators)}.values()]
     try:
         yield
     except BaseException:
@@ -321,6 +329,8 @@ def _whole(tensors: Sequence[Tensor]) -> Iterator[None]:
             t.array = array
             if t.requires_grad:
                 t.grad = gradient
+        for generator, state in states:
+            generator.bit_generator.state = state
         raise
 
 
@@ -330,12 +340,11 @@ def _arguments(inputs: Iterable[Any]) -> tuple[list[Any], list[Any]]:
     for i, x in enumerate(inputs):
         if isinstance(x, (Tensor, np.ndarray)):
             array = x.array if isinstance(x, Tensor) else x
-            array = array.view() if is_frozen(array) else freeze(array.copy("K"))
-            arguments.append(x if isinstance(x, Tensor) and x.requires_grad else
-                             Tensor(array, None, getattr(x, "name", None)))
+            array = array.view() if isinstance(x, Tensor) or _is_data(array) else freeze(to_array(array))
+            arguments.append(Tensor(array, None, getattr(x, "name", None)))
             arrays.append(array)
             continue
-        x = x.item() if isinstance(x, np.generic) else x
+        x = _plain(x)
         if type(x).__hash__ is None:
             raise TypeError(f"compile: argument {i} is a {type(x).__name__}; a compiled step takes arrays, tensors and "
                             "constants: make it an array with np.array(…)")
@@ -344,8 +353,23 @@ def _arguments(inputs: Iterable[Any]) -> tuple[list[Any], list[Any]]:
     return arguments, arrays
 
 
-def _as_tensor(x: Any) -> Any:
-    return tensor(x) if isinstance(x, np.ndarray) else x
+def _is_data(array: np.ndarray[Any, Any]) -> bool:
+    """Whether an array can be a tensor's as it is."""
+    return type(array) is np.ndarray and is_frozen(array) and array.dtype.isnative and array.dtype.kind in "fiub"
+
+
+def _plain(x: Any) -> Any:
+    return x.item() if isinstance(x, np.generic) else x
+
+
+def _not_an_input(inputs: Iterable[Any], found: Sequence[Place]) -> Unsupported | None:
+    """Why one of these tensors cannot be an input of a program: the step would give it a gradient, or may assign to it
+    by another name."""
+    tensors = [x for x in inputs if type(x) is Tensor]
+    if any(x.requires_grad for x in tensors):
+        return Unsupported("compile.why.argument_gradient")
+    own = {id(place.value): place.name for place in found}
+    return next((Unsupported("compile.why.argument_found", name=own[id(x)]) for x in tensors if id(x) in own), None)
 
 
 def _kind(x: Any) -> Any:

@@ -63,7 +63,7 @@ def entry(program: Callable[[list[Any]], list[Any]], recorded: Recorded, argumen
         f"    if mode.kernels is not {bound(mode.kernels)} or mode.grad is not {mode.grad}: return MISS",
     ]
     for i, x in enumerate(arguments):
-        body += _argument(f"x{i}", x, bound)
+        body += _argument(f"x{i}", x, bound, [t for t, array in recorded.assigned if _fits(array, x)])
     body += _look(places, bound)
     given = ", ".join(f"x{i}" for i, x in enumerate(arguments) if isinstance(x, np.ndarray))
     taken = ", ".join(f"o{i}" for i in range(len(recorded.outputs)))
@@ -73,17 +73,23 @@ def entry(program: Callable[[list[Any]], list[Any]], recorded: Recorded, argumen
     return defined("enter", text, namespace)
 
 
-def _argument(name: str, x: Any, bound: Callable[[Any], str]) -> list[str]:
+def _argument(name: str, x: Any, bound: Callable[[Any], str], assigned: Sequence[Tensor]) -> list[str]:
+    """assigned: the leaves that the step assigns to, and that could be given: then both are one."""
     if not isinstance(x, np.ndarray):
         return [f"if {name} is not {bound(x)} and not same({name}, {bound(x)}): return MISS"]
     dtype = bound(x.dtype)
+    not_this = " or ".join([f"{name}.source is not None", *[f"{name} is {bound(t)}" for t in assigned]])
     return [
         f"if type({name}) is Tensor:",
-        f"    if {name}.source is not None: return MISS",
+        f"    if {not_this}: return MISS",
         f"    {name} = {name}.array",
         f"if type({name}) is not ndarray or {name}.shape != {x.shape} or {name}.strides != {x.strides} "
         f"or ({name}.dtype is not {dtype} and {name}.dtype != {dtype}): return MISS",
     ]
+
+
+def _fits(array: Any, x: Any) -> bool:
+    return isinstance(x, np.ndarray) and (array.shape, array.dtype) == (x.shape, x.dtype)
 
 
 def _look(places: Sequence[Place], bound: Callable[[Any], str]) -> list[str]:
