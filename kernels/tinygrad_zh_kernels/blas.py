@@ -1,11 +1,12 @@
 """C ← α A B + β C inside code that Numba compiles. 矩阵乘法（在编译后的代码中调用）
 
 A product of small matrices takes 4 µs; np.matmul needs a µs more to be called, and np.dot in Numba needs SciPy. So the
-compiled code calls a C function by its symbol: our own tiles where B is small, the OpenBLAS that NumPy brings along
-where it is large and for float64. A NumPy built with another BLAS (Accelerate, MKL, a distribution's) has no such
+compiled code calls a C function by its symbol: our own tiles where B is small or narrow, the OpenBLAS that NumPy brings
+along where it is large and for float64. A NumPy built with another BLAS (Accelerate, MKL, a distribution's) has no such
 symbol: then all products are tiles.
 
-    gemm(1.0, q, k.T, 0.0, scores)     a transpose is a view; rows may be any distance apart, so may those of C
+    gemm(1.0, q, k.T, 0.0, scores)                a transpose is a view; rows may be any distance apart, also those of C
+    gemm_shared(1.0, x, W, 0.0, y, threads)       by several threads
 """
 
 from __future__ import annotations
@@ -24,7 +25,10 @@ from numba.core.ccallback import CFunc
 from numba.extending import overload
 
 from tinygrad_zh_kernels.cache import keep
-from tinygrad_zh_kernels.tiled import product
+from tinygrad_zh_kernels.microkernel import HEIGHT
+from tinygrad_zh_kernels.threads import share, task
+from tinygrad_zh_kernels.tiled import MANY, SHARE, WIDTH, product
+from tinygrad_zh_kernels.vector_math import kernel
 
 _ROW_MAJOR, _AS_IT_IS, _TRANSPOSED = np.int32(101), np.int32(111), np.int32(112)  # cblas.h
 
@@ -46,7 +50,8 @@ def _openblas() -> Any:
 
 
 SMALL = 512 << 10
-"""Bytes of B up to which tiles are faster: it stays in the second cache beside a block of A."""
+"""Bytes of B up to which tiles are faster: it stays in the second cache beside a block of A. A larger one is copied in
+shares, if there are rows enough for that: if it has no more than one share of columns, tiles are faster still."""
 
 FAR, LONG = 2048, 128
 """Bytes from row to row and rows of A, if it is a transpose, from which on OpenBLAS is faster: tiles walk along its
@@ -57,6 +62,9 @@ NARROW = 8
 
 FEW = 16_000_000
 """Multiplications below which OpenBLAS's other threads would not help."""
+
+FEW_SHARED = 2_000_000
+"""Multiplications below which threads of ours would not help `gemm_shared`."""
 
 
 def _symbol(name: str, address: Any, signature: Any) -> Any:
@@ -86,8 +94,9 @@ if _library is not None:
 @njit(error_model="numpy")
 def either(order, a_order, b_order, rows, columns, inner, alpha, a, lda, b, ldb, beta, c, ldc):
     """The same in float32, by tiles or by OpenBLAS, whichever is faster."""
-    if columns < NARROW or inner * columns * 4 > SMALL or (a_order == _TRANSPOSED and lda * 4 >= FAR and inner > LONG) \
-            or (rows * columns * inner > FEW and _openblas_threads() > 1):
+    large = inner * columns * 4 > SMALL and (rows < MANY or columns > SHARE or a_order == _TRANSPOSED)
+    far = a_order == _TRANSPOSED and lda * 4 >= FAR and inner > LONG
+    if large or far or columns < NARROW or (rows * columns * inner > FEW and _openblas_threads() > 1):
         _openblas_sgemm(order, a_order, b_order, rows, columns, inner, alpha, a, lda, b, ldb, beta, c, ldc)
     else:
         tiles(order, a_order, b_order, rows, columns, inner, alpha, a, lda, b, ldb, beta, c, ldc)
@@ -149,6 +158,37 @@ def _stride(x):
 
 
 # ---- threads
+
+
+COLUMNS = WIDTH // 4
+"""Of a tile of float32; two are one of float64."""
+
+
+@kernel
+def gemm_shared(alpha, a, b, beta, c, threads):
+    """gemm, with a share of the rows of C in each thread, or of its columns, if there are more of them.
+
+    OpenBLAS has threads of its own, and they would all wait for the same cores: call this within `one_thread`.
+    中文：由多个线程分担的矩阵乘法。
+    """
+    if threads == 1:
+        gemm(alpha, a, b, beta, c)
+    elif c.shape[0] >= c.shape[1]:
+        share(task(_rows, (alpha, a, b, beta, c)), (c.shape[0] + HEIGHT - 1) // HEIGHT, threads)
+    else:
+        share(task(_columns, (alpha, a, b, beta, c)), (c.shape[1] + COLUMNS - 1) // COLUMNS, threads)
+
+
+@kernel
+def _rows(first, last, alpha, a, b, beta, c):
+    first, last = first * HEIGHT, last * HEIGHT  # whole tiles, but for the last one
+    gemm(alpha, a[first:last], b, beta, c[first:last])
+
+
+@kernel
+def _columns(first, last, alpha, a, b, beta, c):
+    first, last = first * COLUMNS, last * COLUMNS
+    gemm(alpha, a, b[:, first:last], beta, c[:, first:last])
 
 
 _lock = Lock()

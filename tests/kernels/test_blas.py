@@ -10,7 +10,7 @@ import pytest
 from numba import njit, types
 
 from tinygrad_zh_kernels import blas
-from tinygrad_zh_kernels.blas import gemm, one_thread
+from tinygrad_zh_kernels.blas import gemm, gemm_shared, one_thread
 
 
 @njit
@@ -68,7 +68,8 @@ def by_tiles(function, a, b, alpha, beta, c):
              c.ctypes.data_as(ctypes.POINTER(number)), c.strides[0] // c.itemsize)
 
 
-SHAPES = [(1, 1, 1), (13, 2, 31), (14, 400, 32), (15, 401, 33), (225, 7, 65), (450, 900, 16), (29, 3, 200)]
+SHAPES = [(1, 1, 1), (13, 2, 31), (14, 400, 32), (15, 401, 33), (225, 7, 65), (450, 900, 16), (29, 3, 200),
+          (515, 90, 33), (600, 410, 530), (20, 5, 1100)]  # B is copied; in two shares and two parts; row by row
 
 
 @pytest.mark.parametrize("a_layout", ["whole", "transposed"])
@@ -126,6 +127,27 @@ def test_small_or_large_the_product_is_right(shape):
     c = np.empty((m, n), np.float32)
     multiply(1.0, a, b, 0.0, c)
     np.testing.assert_allclose(c, a.astype(np.float64) @ b, atol=1e-5 * k**0.5)
+
+
+@njit
+def multiply_shared(alpha, a, b, beta, c, threads):
+    gemm_shared(alpha, a, b, beta, c, threads)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 8])
+@pytest.mark.parametrize("a_layout", ["whole", "transposed", "part"])
+@pytest.mark.parametrize("b_layout", ["whole", "transposed", "part"])
+@pytest.mark.parametrize("shape", [(30, 4, 7), (7, 4, 70), (1, 5, 1), (3, 0, 2), (29, 3, 29)], ids=str)
+def test_a_product_in_shares_is_the_product(threads, a_layout, b_layout, shape):
+    rng = np.random.default_rng(0)
+    m, k, n = shape
+    for dtype in (np.float32, np.float64):
+        a, b = matrix(rng, m, k, a_layout, dtype), matrix(rng, k, n, b_layout, dtype)
+        whole = np.full((m, n + 2), 7, dtype)
+        c = whole[:, :n]
+        multiply_shared(0.5, a, b, 2.0, c, threads)
+        np.testing.assert_allclose(c, 0.5 * (a @ b) + 14, rtol=1e-5 if dtype == np.float32 else 1e-13)
+        assert (whole[:, n:] == 7).all()
 
 
 needs_openblas = pytest.mark.skipif(blas._library is None, reason="this NumPy brings no OpenBLAS of its own")
