@@ -14,7 +14,7 @@ from tinygrad_zh.documents import SYSTEMS
 from tinygrad_zh.documents.script import opened_function, record_script
 from tinygrad_zh.i18n import language, text
 from tinygrad_zh.program import Unrolled, unroll
-from tinygrad_zh.program.unrolling import STYLES, unroll_tape
+from tinygrad_zh.program.unrolling import STYLES, unroll_system, unroll_tape
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _unrolled(what: str, words: list[str], style: str) -> Unrolled:
     if what in SYSTEMS:
-        return unroll(import_module(SYSTEMS[what]).first_step(), lang=language(), style=style)
+        step = import_module(SYSTEMS[what]).first_step()
+        return unroll_system(step, what.upper(), text(f"system.{what}"), language(), style)
     file, _, function = what.rpartition(":")
     if not function.isidentifier() or not file:
         file, function = what, ""

@@ -52,11 +52,13 @@ class MultiHeadAttention(Attending):
         mask = self._checked(np.shape(x), np.shape(memory), None if mask is None else values_of(mask, x))
         q, k, v = self._cut(self.query(x)), self._cut(self.key(memory)), self._cut(self.value(memory))
         if not (return_weights or self._maps or (self.training and self.dropout.p)):
-            return self.output(_join(F.scaled_dot_product_attention(q, k, v, mask, is_causal)))
-        p = F.attention_weights(q, k, mask, is_causal)
-        self._show(p)
-        y = self.output(_join(self.dropout(p) @ v))
-        return (y, p) if return_weights else y
+            heads = F.scaled_dot_product_attention(q, k, v, mask, is_causal)
+            return self.output(_join(heads))
+        weights = F.attention_weights(q, k, mask, is_causal)
+        self._show(weights)
+        heads = self.dropout(weights) @ v
+        y = self.output(_join(heads))
+        return (y, weights) if return_weights else y
 
     def _cut(self, x: Tensor) -> Tensor:
         """(…, n, width) → (…, heads, n, d)."""

@@ -57,7 +57,8 @@ class SinusoidalPosition(Module):
         dtype = dtype if dtype and dtype.kind == "f" else get_default_dtype()
         rows = _rows("SinusoidalPosition", x, self.width)
         home = x.array if isinstance(x, Tensor) else x
-        return x + _placed(rows, self.width, dtype, device_of(home) if on_cuda(home) else "cpu")
+        P = _placed(rows, self.width, dtype, device_of(home) if on_cuda(home) else "cpu")
+        return x + P
 
     def describe(self) -> str:
         return str(self.width)

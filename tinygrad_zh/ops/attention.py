@@ -25,9 +25,9 @@ class Attention(Op):
     aux = ("lse",)
 
     def forward(q, k, v):
-        s = q @ k.mT * q.shape[-1] ** -0.5
-        top = s.max(axis=-1, keepdims=True)
-        e = np.exp(s - top)
+        scores = q @ k.mT * q.shape[-1] ** -0.5
+        top = scores.max(axis=-1, keepdims=True)
+        e = np.exp(scores - top)
         z = e.sum(axis=-1, keepdims=True)
         return (e / z) @ v, top + np.log(z)
 
@@ -51,10 +51,10 @@ class MaskedAttention(Op):
     aux = ("lse",)
 
     def forward(q, k, v, mask):
-        s = np.where(mask, q @ k.mT * q.shape[-1] ** -0.5, -np.inf)
-        top = s.max(axis=-1, keepdims=True)
+        scores = np.where(mask, q @ k.mT * q.shape[-1] ** -0.5, -np.inf)
+        top = scores.max(axis=-1, keepdims=True)
         top = np.where(top == -np.inf, 0, top)
-        e = np.exp(s - top)
+        e = np.exp(scores - top)
         z = e.sum(axis=-1, keepdims=True)
         z = np.where(z == 0, 1, z)
         return (e / z) @ v, top + np.log(z)

@@ -12,8 +12,8 @@ from tinygrad_zh.core.tensor import Tensor
 
 class LayerNorm(Op):
     """y = γ (x − μ) / √(σ² + ε) + β
-    ∂L/∂x = (g − mean g − n mean(g n)) / √(σ² + ε), g = ∂L/∂y γ, n = (x − μ) / √(σ² + ε)
-    ∂L/∂γ = ∂L/∂y n
+    ∂L/∂x = (g − mean g − x̂ mean(g x̂)) / √(σ² + ε), g = ∂L/∂y γ, x̂ = (x − μ) / √(σ² + ε)
+    ∂L/∂γ = ∂L/∂y x̂
     ∂L/∂β = ∂L/∂y
     中文：层归一化
 
@@ -25,19 +25,20 @@ class LayerNorm(Op):
     def forward(x, gamma, beta, *, eps=1e-5):
         mean = x.mean(axis=-1, keepdims=True)
         rstd = (((x - mean) ** 2).mean(axis=-1, keepdims=True) + eps) ** -0.5
-        return gamma * ((x - mean) * rstd) + beta, mean, rstd
+        x_hat = (x - mean) * rstd
+        return gamma * x_hat + beta, mean, rstd
 
     def backward(dy, x, gamma, mean, rstd):
-        n = (x - mean) * rstd
+        x_hat = (x - mean) * rstd
         g = dy * gamma
-        dx = rstd * (g - g.mean(axis=-1, keepdims=True) - n * (g * n).mean(axis=-1, keepdims=True))
-        return dx, dy * n, dy
+        dx = rstd * (g - g.mean(axis=-1, keepdims=True) - x_hat * (g * x_hat).mean(axis=-1, keepdims=True))
+        return dx, dy * x_hat, dy
 
 
 class RMSNorm(Op):
     """y = γ x / √(mean x² + ε)
-    ∂L/∂x = (g − n mean(g n)) / √(mean x² + ε), g = ∂L/∂y γ, n = x / √(mean x² + ε)
-    ∂L/∂γ = ∂L/∂y n
+    ∂L/∂x = (g − x̂ mean(g x̂)) / √(mean x² + ε), g = ∂L/∂y γ, x̂ = x / √(mean x² + ε)
+    ∂L/∂γ = ∂L/∂y x̂
     中文：均方根归一化
 
     The mean over the last axis. Source: Zhang, Sennrich 2019.
@@ -47,18 +48,19 @@ class RMSNorm(Op):
 
     def forward(x, gamma, *, eps=1e-5):
         rstd = ((x * x).mean(axis=-1, keepdims=True) + eps) ** -0.5
-        return gamma * (x * rstd), rstd
+        x_hat = x * rstd
+        return gamma * x_hat, rstd
 
     def backward(dy, x, gamma, rstd):
-        n = x * rstd
+        x_hat = x * rstd
         g = dy * gamma
-        return rstd * (g - n * (g * n).mean(axis=-1, keepdims=True)), dy * n
+        return rstd * (g - x_hat * (g * x_hat).mean(axis=-1, keepdims=True)), dy * x_hat
 
 
 class BatchNorm(Op):
     """y = γ (x − μ) / √(σ² + ε) + β, μ and σ² over the batch
-    ∂L/∂x = (g − mean g − n mean(g n)) / √(σ² + ε), g = ∂L/∂y γ, n = (x − μ) / √(σ² + ε)
-    ∂L/∂γ = ∂L/∂y n
+    ∂L/∂x = (g − mean g − x̂ mean(g x̂)) / √(σ² + ε), g = ∂L/∂y γ, x̂ = (x − μ) / √(σ² + ε)
+    ∂L/∂γ = ∂L/∂y x̂
     ∂L/∂β = ∂L/∂y
     中文：批归一化
 
@@ -75,13 +77,14 @@ class BatchNorm(Op):
         rstd = (var + eps) ** -0.5
         new_mean = old_mean + momentum * (mean - old_mean)
         new_var = old_var + momentum * (unbias * var - old_var)
-        return gamma * ((x - mean) * rstd) + beta, new_mean, new_var, mean, rstd
+        x_hat = (x - mean) * rstd
+        return gamma * x_hat + beta, new_mean, new_var, mean, rstd
 
     def backward(dy, x, gamma, mean, rstd, *, axis):
-        n = (x - mean) * rstd
+        x_hat = (x - mean) * rstd
         g = dy * gamma
-        dx = rstd * (g - g.mean(axis=axis, keepdims=True) - n * (g * n).mean(axis=axis, keepdims=True))
-        return dx, dy * n, dy, np.zeros_like(mean), np.zeros_like(mean)
+        dx = rstd * (g - g.mean(axis=axis, keepdims=True) - x_hat * (g * x_hat).mean(axis=axis, keepdims=True))
+        return dx, dy * x_hat, dy, np.zeros_like(mean), np.zeros_like(mean)
 
 
 class BatchNormInference(Op):

@@ -42,6 +42,22 @@ def result_names(lines: Sequence[Line]) -> dict[int, tuple[str, ...]]:
     return found
 
 
+def names_around(lines: Sequence[Line]) -> dict[int, tuple[str, ...]]:
+    """The same of calls further out, of layers too: {the id of a line: the names that the outermost call is bound to
+    whose last op the line is}. q, k = cut(query(x)), cut(key(x)) names what `cut` gives."""
+    found: dict[int, tuple[str, ...]] = {}
+    for line, after in zip_longest(lines, lines[1:]):
+        calls = line.info.get("calls", ())
+        following = [] if after is None else after.info.get("calls", ())
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(calls, following, strict=False)))
+        for call in calls[shared:]:
+            names = _bound_at(call)
+            if names:
+                found[id(line)] = names
+                break
+    return found
+
+
 def _begins_again(first: Line, after: Line) -> bool:
     """Whether the place of the first op came again, in a loop: not if a model that was called there goes on to its
     next part, which may begin with the same op."""

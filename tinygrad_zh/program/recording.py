@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import copy_context
 from functools import partial
+from pathlib import Path
+from types import CodeType
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from tinygrad_zh import nn
 from tinygrad_zh.core import Tensor, tensor, using
-from tinygrad_zh.core.tape import ENGINE, Tape, recording
+from tinygrad_zh.core.tape import ENGINE, Line, Tape, name_of, recording
 from tinygrad_zh.core.tensor import Accumulator
 from tinygrad_zh.device import on_cuda
 from tinygrad_zh.nn import Module
@@ -23,7 +26,8 @@ from tinygrad_zh.program.living import living
 
 class Recording(NamedTuple):
     """What a function did: the lines, what it gave, its arguments by the name of the parameter, what it is called, the
-    optimizers that there are, and the place in the user's program where it was asked for."""
+    optimizers that there are, the place in the user's program where it was asked for, in words what it is, and the
+    gradients that it ended with."""
 
     tape: Tape
     result: Any
@@ -31,6 +35,35 @@ class Recording(NamedTuple):
     title: str
     optimizers: tuple[Optimizer, ...] = ()
     asked: tuple[Any, int] | None = None
+    about: str = ""
+    gradients: Sequence[tuple[Any, Any]] = ()
+
+
+class Watched(Tape):
+    """A tape whose lines also know the calls around them, outermost first: each frame's code and instruction, of the
+    user's program and of layers."""
+
+    def forward(self, op: Any, inputs: Any, arrays: Any, attributes: Any, outputs: Any, before: Any) -> Line:
+        line = super().forward(op, inputs, arrays, attributes, outputs, before)
+        frame: Any = sys._getframe(1)
+        calls: list[tuple[CodeType, int]] = []
+        while frame is not None and frame.f_code is not _run.__code__:
+            if not frame.f_code.co_filename.startswith(ENGINE) or frame.f_code.co_filename.startswith(LAYERS):
+                calls.append((frame.f_code, frame.f_lasti))
+            if frame.f_code.co_filename.startswith(LAYERS):
+                self._name(inputs, arrays, frame)
+            frame = frame.f_back
+        line.info["calls"] = calls[::-1]
+        return line
+
+    def _name(self, inputs: Any, arrays: Any, frame: Any) -> None:
+        """What a layer calls an array of its own."""
+        for x, array in zip(inputs, arrays, strict=True):
+            if self.names.get(id(array)) == "":
+                self.names[id(array)] = name_of(x, frame)
+
+
+LAYERS = str(Path(nn.__file__).parent)
 
 
 def recorded(function: Callable[..., Any], example: Sequence[Any]) -> Recording:
@@ -45,16 +78,18 @@ def recorded(function: Callable[..., Any], example: Sequence[Any]) -> Recording:
     arguments = _arguments(function, example)
     there = _everything()
     with kept(there):
-        tape, result = copy_context().run(_run, function, arguments, there)
+        tape, result, gradients = copy_context().run(_run, function, arguments, there)
     if not tape.of("forward"):
         raise ValueError("this function computes nothing with the engine: no op ran; give it tensors, or a model")
     optimizers = tuple(o for o in there if isinstance(o, Optimizer))
-    return Recording(tape, result, arguments, name_of_function(function), optimizers, _asked())
+    return Recording(tape, result, arguments, name_of_function(function), optimizers, _asked(),
+                     gradients=gradients)
 
 
-def _run(function: Callable[..., Any], arguments: dict[str, Any], there: Sequence[Any]) -> tuple[Tape, Any]:
-    """The function's lines and result; from a loss that it has not gone backward from, this does."""
-    tape = Tape()
+def _run(function: Callable[..., Any], arguments: dict[str, Any],
+         there: Sequence[Any]) -> tuple[Tape, Any, list[tuple[Any, Any]]]:
+    """The function's lines, result and gradients; from a loss that it has not gone backward from, this does."""
+    tape = Watched()
     with using(kernels=None, grad=True), recording(tape):
         result = function(*arguments.values())
         root = scalar_of(result)
@@ -63,7 +98,7 @@ def _run(function: Callable[..., Any], arguments: dict[str, Any], there: Sequenc
                 if isinstance(accumulator, Accumulator):  # the gradients of this loss alone
                     accumulator.grad = None
             root.backward(retain_graph=True)
-    return tape, result
+    return tape, result, [(a, a.grad.array) for a in there if isinstance(a, Accumulator) and a.grad is not None]
 
 
 def _asked() -> tuple[Any, int] | None:

@@ -82,6 +82,11 @@ def unroll(function: Callable[..., Any], *example: Any, lang: str | None = None,
     return Unrolled(listed(recorded(function, example)), lang, style)
 
 
+def unroll_system(step: Callable[[], Any], title: str, about: str, lang: str, style: str = "numpy") -> Unrolled:
+    """A step of training that has a name and is told in words, written out. 中文：把有名称的一步训练展开。"""
+    return Unrolled(listed(recorded(step, ())._replace(title=title, about=about)), lang, style)
+
+
 def unroll_tape(tape: Tape, title: str, lang: str | None = None, style: str = "numpy") -> Unrolled:
     """The first step of training on a tape: up to where it goes forward again after its first pass backward.
     中文：把磁带上的第一步训练展开。

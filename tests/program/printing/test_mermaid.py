@@ -53,12 +53,12 @@ def test_every_line_is_of_the_grammar(step: Listing) -> None:
 def test_a_training_step(step: Listing) -> None:
     with in_language("en"):
         kinds, arrows, back = drawn(mermaid(step))
-    assert kinds == {"x": "(", "W1": "[/", "b1": "[/", "z1": "[", "rng": "[(", "dropout": "[", "W2": "[/", "b2": "[/",
-                     "z2": "[", "t": "(", "loss": "(("}
-    assert arrows == {("x", "z1"), ("W1", "z1"), ("b1", "z1"), ("z1", "dropout"), ("rng", "dropout"), ("dropout", "z2"),
-                      ("W2", "z2"), ("b2", "z2"), ("z2", "loss"), ("t", "loss")}
+    assert kinds == {"x": "(", "W1": "[/", "b1": "[/", "z1": "[", "rng": "[(", "z1_dropped": "[",
+                     "W2": "[/", "b2": "[/", "z2": "[", "t": "(", "loss": "(("}
+    assert arrows == {("x", "z1"), ("W1", "z1"), ("b1", "z1"), ("z1", "z1_dropped"), ("rng", "z1_dropped"),
+                      ("z1_dropped", "z2"), ("W2", "z2"), ("b2", "z2"), ("z2", "loss"), ("t", "loss")}
     assert back[("z1", "W1")] == "dW1: weight update"
-    assert back[("dropout", "z1")] == "dz1"
+    assert back[("z1_dropped", "z1")] == "dz1"
     assert {(b, a) for a, b in back} == arrows - {("x", "z1"), ("rng", "dropout"), ("t", "loss")}
 
 

@@ -14,7 +14,8 @@ import numpy as np
 
 import tinygrad_zh as tz
 from tinygrad_zh.program.printing.calling import display_names
-from tinygrad_zh.program.printing.simplifying import required, simplified
+from tinygrad_zh.program.printing.rows import required
+from tinygrad_zh.program.printing.simplifying import simplified
 
 
 def same(a: Any, b: Any) -> bool:

@@ -156,7 +156,7 @@ def test_the_text_is_readable(lang: str) -> None:
     modules = {a.name for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import) for a in node.names}
     assert modules == {"numpy", "base64", "zlib"}
     assert bool(re.search("[一-鿿]", source)) == (lang == "zh")
-    for line in ("z1 = x @ W1 + b1", "a1 = np.where(z1 >= 0, 1, e) / (1 + e)", "dW2 = a1.mT @ dz2",
+    for line in ("z1 = x @ W1 + b1", "a1 = np.where(z1 >= 0, 1, e) / (1 + e)", "dW2 = a1.T @ dz2",
                  "dz1 = da1 * a1 * (1 - a1)", "db1 = dz1.sum(axis=0)"):
         assert re.search(rf"^{re.escape(line)}( +#|$)", source, re.M), line
     assert "layers[0].W  float32 (3, 40)" in source

@@ -234,8 +234,8 @@ ROWS = (
            "以及线性、指数、余弦衰减（Loshchilov、Hutter，2017）。"
            "数据增强（train.fit 的 augment）：每次用一张图训练前，先把它平移 a、b 个像素，"
            "a、b 从 −m, …, m 中随机抽取（Simard、Steinkraus、Platt，2003）。",
-        lines=(Line(BatchNorm.forward,
-                    "return gamma * ((x - mean) * rstd) + beta, new_mean, new_var, mean, rstd"),
+        lines=(Line(BatchNorm.forward, "x_hat = (x - mean) * rstd"),
+               Line(BatchNorm.forward, "return gamma * x_hat + beta, new_mean, new_var, mean, rstd"),
                Line(update.L2Penalty.forward, "return g0 + decay * w"),
                Line(update.L1Penalty.forward, "return g0 + decay * np.sign(w)"),
                Line(Dropout.forward, "return x * mask * scale, mask"),

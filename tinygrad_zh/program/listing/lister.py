@@ -17,7 +17,7 @@ from tinygrad_zh.ops import loss
 from tinygrad_zh.program.inlining import alike, constant, inlined, read_by
 from tinygrad_zh.program.listing.identifiers import RESERVED, identifier
 from tinygrad_zh.program.listing.leaves import Parameters, entered
-from tinygrad_zh.program.listing.parts import Hint, Leaf, Listing, Statement
+from tinygrad_zh.program.listing.parts import UPDATE, Hint, Leaf, Listing, Statement
 from tinygrad_zh.program.listing.results import Results
 from tinygrad_zh.program.listing.sections import sections
 from tinygrad_zh.program.recording import Recording, scalar_of
@@ -31,10 +31,11 @@ class Lister:
 
     def __init__(self, recording: Recording) -> None:
         self.recording, self.tape = recording, recording.tape
-        self.listing = Listing(recording.title)
+        self.listing = Listing(recording.title, recording.about)
         self.names: dict[int, str] = {}  # the id of an array -> its name
         self.used = set(RESERVED) | _functions_of(self.tape)
         self.totals: dict[Any, str] = {}  # a source -> the name of its gradient so far
+        self.updated: dict[Any, list[str]] = {}  # what an update computes -> its names
         self.generators: dict[int, tuple[str, np.random.Generator]] = {}
         self.sections = sections(self.tape)
         self.modules = Parameters(recording)
@@ -42,8 +43,8 @@ class Lister:
         self.inputs = {id(getattr(x, "array", x)): name for name, x in recording.arguments.items()}
         self.entered = entered(self.tape)
         self.results = Results(self)
-        self.listing.reserved = frozenset(map(identifier, (*self.inputs.values(), *self.tape.names.values(),
-                                                           *self.results.times)))
+        self.listing.reserved = frozenset(identifier(name) for name in (
+            *self.inputs.values(), *self.tape.names.values(), *self.results.times) if name)
         self._write()
 
     def _write(self) -> None:
@@ -58,6 +59,10 @@ class Lister:
             leaf = self.modules.leaf_of(source) if isinstance(source, Accumulator) else None
             if leaf in self.listing.values:
                 listing.gradients.setdefault(leaf, name)
+        for source, array in self.recording.gradients:  # clipped, perhaps
+            leaf = self.modules.leaf_of(source)
+            if leaf is not None and id(array) in self.names:
+                listing.gradients[leaf] = self.names[id(array)]
         root = scalar_of(result)
         if not listing.loss and root is not None:
             listing.loss = self.names.get(id(root.array), "")
@@ -78,7 +83,7 @@ class Lister:
             number += 1
             name = f"{base}_{number}"
         self.used.add(name)
-        self.listing.hints[name] = hint or Hint("local", base)
+        self.listing.hints[name] = hint or Hint("local", base, number=self.results.number)
         return name
 
     def bind(self, array: Any, hint: Hint) -> str:
@@ -109,11 +114,13 @@ class Lister:
         """A name for an array from outside."""
         tensor = self.tape.leaves.get(id(array))
         values = move(array, "cpu") if on_cuda(array) else np.asarray(array)
-        content = (values.dtype, values.shape, values.strides, values.tobytes()) if tensor is None else None
-        if content in self.constants:
+        content: Any = self.modules.one.get(id(tensor)) if tensor is not None else \
+            (values.dtype, values.shape, values.strides, values.tobytes())
+        if content is not None and content in self.constants:
             self.names[id(array)] = self.constants[content]
             return self.constants[content]
         kind, wanted, path = self.modules.described(tensor)
+        base = "allowed" if base == "mask" else base  # masks of dropout are drawn
         wanted = self.inputs.get(id(array)) or wanted or self.tape.names.get(id(array)) \
             or self.entered.get(id(array)) or (base if len(base) > 1 else CONSTANTS[values.dtype.kind])
         kind = "input" if id(array) in self.inputs else kind
@@ -186,8 +193,16 @@ class Lister:
                        "it is a gradient of grad(…, create_graph=True), and gradients of gradients cannot be written "
                        "out; unroll what computes the first gradient"))
         given = self.arguments(line)
+        if self.sections[id(line)] == UPDATE:
+            said = line.function, *map(ast.dump, given[0]), *(f"{k}={ast.dump(v)}" for k, v in given[1].items())
+            if said in self.updated:  # the step's number, of another parameter
+                self.names |= zip(map(id, line.outputs), self.updated[said], strict=True)
+                return
         targets = [self.bind(y, hint) for y, hint in zip(line.outputs, self.results.of(line), strict=True)]
+        if self.sections[id(line)] == UPDATE:
+            self.updated[said] = targets
         self.write(line, given, targets)
+        self.results.number = ""
         self.unpack(op.many and len(targets) == 1)
 
     def _seed(self, line: Line) -> None:
@@ -263,6 +278,8 @@ class Lister:
         leaf = self.listing.updates.get(leaf, leaf)
         self.reference(new)
         made = self.names[id(new)]
+        if self.listing.updates.get(made) == leaf:
+            return
         if self.listing.leaf(made) is None and not self.listing.hints[made].kind == "gradient" \
                 and made not in self.listing.updates:
             self.listing.hints[made] = Hint("update", self.base_of(leaf), of=leaf)

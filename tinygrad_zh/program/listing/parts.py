@@ -14,12 +14,14 @@ FORWARD, LOSS, BACKWARD, UPDATE = "forward", "loss", "backward", "update"
 
 class Hint(NamedTuple):
     """What a value is. kind: "value" (of the user's program), "gradient" of another value, "update" of a leaf, or
-    "local" to a formula. base: what it would like to be called. own: the user's program has that name for it."""
+    "local" to a formula. base: what it would like to be called. own: the user's program has that name for it.
+    number: of the layer whose formula it is local to."""
 
     kind: str
     base: str = ""
     of: str = ""
     own: bool = False
+    number: str = ""
 
 
 class Leaf(NamedTuple):
@@ -55,6 +57,7 @@ class Listing:
     name. updates: the new value's name -> the leaf's."""
 
     title: str
+    about: str = ""  # what the whole is, in words
     leaves: list[Leaf] = field(default_factory=list)
     statements: list[Statement] = field(default_factory=list)
     helpers: dict[str, FunctionType] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from math import inf
 
 from tinygrad_zh.program.listing import Listing
-from tinygrad_zh.program.printing.simplifying import Row, required
+from tinygrad_zh.program.printing.rows import Row, required
 
 
 def display_names(rows: Sequence[Row], listing: Listing) -> dict[str, str]:
@@ -63,4 +63,4 @@ class _Caller:
         if hint.kind == "update" or self.listing.leaf(name):
             leaf = hint.of or name
             return self.names[leaf], ("leaf", leaf)
-        return hint.base, hint.kind
+        return hint.base, "local" if not hint.own else hint.kind  # nobody's own name may go on to the next

@@ -7,20 +7,16 @@
 
 from __future__ import annotations
 
-import ast
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
-from typing import Any
-
-import numpy as np
 
 from tinygrad_zh.core.tape import Line
 from tinygrad_zh.i18n import text
 from tinygrad_zh.program.listing import Listing
 from tinygrad_zh.program.printing.calling import display_names
+from tinygrad_zh.program.printing.executing import executed
 from tinygrad_zh.program.printing.latex import evaluation, typeset
-from tinygrad_zh.program.printing.simplifying import Row, simplified
+from tinygrad_zh.program.printing.simplifying import simplified
 from tinygrad_zh.program.printing.symbols import Symbols, escaped
 
 LINES = 20
@@ -50,24 +46,6 @@ def derivation(listing: Listing) -> str:
         title = text(f"unroll.section.{section}")
         displays += [_display(part, title if k == 0 else "") for k, part in enumerate(_parts(lines))]
     return "\n\n".join(displays) + "\n"
-
-
-def executed(rows: Sequence[Row], listing: Listing) -> dict[str, Any]:
-    """The value of every name of the program, computed here: of a formula's own names no line of the tape tells."""
-    values: dict[str, Any] = {"np": np, "math": math, **listing.helpers}
-    for leaf in listing.leaves:
-        values[leaf.name] = generator(leaf.value) if leaf.kind == "generator" else leaf.value
-    with np.errstate(all="ignore"):
-        for row in rows:
-            exec(compile(ast.Module([row.tree], []), "<program>", "exec"), values)
-    return {name: value for name, value in values.items() if name not in ("np", "math", "__builtins__")}
-
-
-def generator(state: Mapping[str, Any]) -> np.random.Generator:
-    """A generator in a state."""
-    made = np.random.Generator(getattr(np.random, state["bit_generator"])(0))
-    made.bit_generator.state = state
-    return made
 
 
 def _base_of(listing: Listing, name: str) -> str:

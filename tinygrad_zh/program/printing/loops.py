@@ -27,9 +27,10 @@ from tinygrad_zh.program.lowering.expressions import NotAView, Shape, c_strides,
 from tinygrad_zh.program.lowering.steps import Pointwise, Product, Reduction, ScatterSum, Step
 from tinygrad_zh.program.printing.calling import display_names
 from tinygrad_zh.program.printing.comments import comment
-from tinygrad_zh.program.printing.derivation import executed
+from tinygrad_zh.program.printing.executing import executed
 from tinygrad_zh.program.printing.nested import Index, combined, cut, element, separated, variable, written
-from tinygrad_zh.program.printing.simplifying import Row, copied, required, simplified
+from tinygrad_zh.program.printing.rows import Row, copied, required
+from tinygrad_zh.program.printing.simplifying import simplified
 
 LARGEST = 2000
 """The most numbers of one array: loops are for reading, and slow."""

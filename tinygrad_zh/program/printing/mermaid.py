@@ -19,7 +19,8 @@ from tinygrad_zh.core.tape import Line
 from tinygrad_zh.i18n import text
 from tinygrad_zh.program.listing import BACKWARD, UPDATE, Listing
 from tinygrad_zh.program.printing.calling import display_names
-from tinygrad_zh.program.printing.simplifying import Row, simplified
+from tinygrad_zh.program.printing.rows import Row
+from tinygrad_zh.program.printing.simplifying import simplified
 
 _SHAPES = {"input": '("{}")', "parameter": '[/"{}"/]', "constant": '("{}")', "state": '[("{}")]', "rate": '[("{}")]',
            "generator": '[("{}")]', "value": '["{}"]', "loss": '(("{}"))'}

@@ -19,7 +19,8 @@ from tinygrad_zh.program.listing import UPDATE, Leaf, Listing
 from tinygrad_zh.program.printing.calling import display_names
 from tinygrad_zh.program.printing.comments import comment
 from tinygrad_zh.program.printing.numbers import READER, number, written
-from tinygrad_zh.program.printing.simplifying import Row, copied, required, simplified
+from tinygrad_zh.program.printing.rows import Row, copied, required
+from tinygrad_zh.program.printing.simplifying import simplified
 
 WIDTH = 120
 COLUMNS = range(32, 57)
@@ -53,7 +54,13 @@ def _title(listing: Listing) -> str:
     kind = "step" if listing.updates else "loss" if listing.gradients else "forward"
     what = text(f"unroll.what.{kind}", name=listing.title)
     origin = text("unroll.origin", version=__version__, numpy=np.__version__, blas=_blas())
-    return "\n".join([text("unroll.title", what=what), "", *wrap(origin, 100), ""])
+    about = [*wrap(listing.about, 100), ""] if listing.about else []
+    return spoken([text("unroll.title", what=what), "", *about, *wrap(origin, 100), ""])
+
+
+def spoken(lines: Sequence[str]) -> str:
+    """The inside of a docstring, whatever is in a file's name."""
+    return "\n".join(lines).replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
 
 
 def _blas() -> str:
@@ -138,22 +145,49 @@ def _told(rows: Iterable[Row], names: Mapping[str, str]) -> Iterator[tuple[str, 
 def _code(row: Row, names: Mapping[str, str]) -> str:
     tree = _Called(names).visit(ast.parse(ast.unparse(row.tree))).body[0]
     code = ast.unparse(tree)
+    if isinstance(tree.value, ast.Tuple) and isinstance(tree.targets[0], ast.Tuple):
+        return code.replace(" = (", " = ")[:-1]
     return code if len(code) <= WIDTH else _broken(tree, code)
 
 
 def _broken(tree: ast.Assign, code: str) -> str:
     """A long statement on several lines: before an operator, or after a call's commas."""
     head = ast.unparse(tree.targets[0]) + " = "
-    value, whole = tree.value, code[len(head):]
+    value = tree.value
     if isinstance(value, ast.BinOp):
-        left = ast.unparse(value.left)
-        left = left if whole.startswith(left) else f"({left})"
-        return f"{head}({left}\n{' ' * len(head)} {whole[len(left) + 1:]})"
+        return f"{head}({_lines(value, len(head) + 1)})"
     if isinstance(value, ast.Call):
         opening = ast.unparse(value.func) + "("
-        parts = [ast.unparse(a) for a in value.args] + [f"{k.arg}={ast.unparse(k.value)}" for k in value.keywords]
+        parts = [_filled(a, len(head + opening)) for a in value.args]
+        parts += [f"{k.arg}={ast.unparse(k.value)}" for k in value.keywords]
         return head + opening + (",\n" + " " * len(head + opening)).join(parts) + ")"
     return code
+
+
+def _filled(argument: ast.expr, column: int) -> str:
+    """A long tuple in several lines, each as full as can be."""
+    if not isinstance(argument, ast.Tuple) or column + len(ast.unparse(argument)) < WIDTH:
+        return ast.unparse(argument)
+    lines = [" " * column + "("]
+    for part in map(ast.unparse, argument.elts):
+        if len(lines[-1]) + len(part) + 3 > WIDTH:
+            lines.append(" " * (column + 1))
+        lines[-1] += part + ", "
+    return "\n".join(line.rstrip() for line in lines).strip().removesuffix(",") + ")"
+
+
+def _lines(value: ast.expr, column: int) -> str:
+    """An expression in brackets that begins at a column: a long one goes on in the next line, before an operator."""
+    whole = ast.unparse(value)
+    if not isinstance(value, ast.BinOp) or column + len(whole) < WIDTH:
+        return whole
+    left, right = ast.unparse(value.left), ast.unparse(value.right)
+    bracketed = not whole.startswith(left)
+    operator = whole[len(left) + 2 * bracketed :].split()[0] + " "
+    first = f"({_lines(value.left, column + 1)})" if bracketed else _lines(value.left, column)
+    after = column + len(operator)
+    second = f"({_lines(value.right, after + 1)})" if whole.endswith(f"({right})") else _lines(value.right, after)
+    return f"{first}\n{' ' * column}{operator}{second}"
 
 
 class _Called(ast.NodeTransformer):
@@ -162,6 +196,14 @@ class _Called(ast.NodeTransformer):
 
     def visit_Name(self, node: ast.Name) -> ast.Name:
         return ast.Name(self.names.get(node.id, node.id), node.ctx)
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        """x.reshape((2, 3)) is x.reshape(2, 3)."""
+        self.generic_visit(node)
+        spread = isinstance(node.func, ast.Attribute) and node.func.attr in ("reshape", "transpose")
+        if spread and len(node.args) == 1 and isinstance(node.args[0], ast.Tuple) and node.args[0].elts:
+            node.args = node.args[0].elts
+        return node
 
     def visit_arg(self, node: ast.arg) -> ast.arg:
         return ast.arg(self.names.get(node.arg, node.arg))

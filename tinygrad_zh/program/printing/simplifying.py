@@ -2,9 +2,6 @@
 
     matmul = x @ W1; z1 = matmul + b1           z1 = x @ W1 + b1            what is used once, by the next line
     db = dz1; db_2 = db.sum(axis=0)             db = dz1.sum(axis=0)        copies
-    x.mean(axis=None, keepdims=False)           x.mean()                    defaults
-    x[slice(None), 0]                           x[:, 0]
-    np.arange(10, like=x)                       np.arange(10)               NumPy is all there is
 """
 
 from __future__ import annotations
@@ -12,142 +9,31 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
 
 from tinygrad_zh.core.tape import Line
-from tinygrad_zh.program.listing import BACKWARD, Listing, Statement
+from tinygrad_zh.program.listing import BACKWARD, Listing
+from tinygrad_zh.program.printing.plain import Plain
+from tinygrad_zh.program.printing.repeats import ELISION, decided, said_once
+from tinygrad_zh.program.printing.rows import Put, Renamed, Row, required, rows_of
 
 WIDTH = 96
 """A line that would grow longer than this is not folded into."""
-ELISION = 2**18
-"""Bytes from which on NumPy computes a + b into the temporary a, whose memory layout the result then has."""
-
-
-@dataclass
-class Row:
-    """An assignment, and the lines of the tape that begin in it."""
-
-    tree: ast.Assign
-    lines: list[Line]
-    section: str
-
-    @property
-    def targets(self) -> list[str]:
-        return [n.id for n in ast.walk(self.tree.targets[0]) if isinstance(n, ast.Name)]
-
-    @property
-    def reads(self) -> list[str]:
-        return [n.id for n in ast.walk(self.tree.value) if isinstance(n, ast.Name)]
-
-    @property
-    def bound(self) -> list[str]:
-        """The names of comprehensions and lambdas in it."""
-        nodes = list(ast.walk(self.tree.value))
-        loops = [n.id for part in nodes if isinstance(part, ast.comprehension) for n in ast.walk(part.target)
-                 if isinstance(n, ast.Name)]
-        return loops + [n.arg for n in nodes if isinstance(n, ast.arg)]
 
 
 def simplified(listing: Listing) -> list[Row]:
     """The rows of the program that is printed."""
-    rows = _rows(listing.statements)
+    rows = decided(rows_of(listing.statements), listing)
     for row in rows:
-        row.tree.value = _Plain(listing).visit(row.tree.value)
+        row.tree.value = Plain(listing).visit(row.tree.value)
     rows = _needed(_without_copies(rows, listing), listing)
-    rows = _folded(rows, listing)
+    rows = _folded(said_once(rows, listing), listing)
+    for row in rows:
+        row.tree.value = Plain(listing).visit(row.tree.value)
     raised = _raised(rows)
     for row in rows:
         _keep_zero_dimensional(row, raised, listing)
         ast.fix_missing_locations(row.tree)
     return rows
-
-
-def required(listing: Listing) -> set[str]:
-    """The names that the program is for."""
-    latest = {leaf: new for new, leaf in listing.updates.items()}
-    return {listing.loss, *listing.gradients.values(), *latest.values(), *listing.outputs}
-
-
-def _rows(statements: Iterable[Statement]) -> list[Row]:
-    rows, begun = [], set()
-    for s in statements:
-        rows.append(Row(ast.fix_missing_locations(copied(s.tree)), [] if id(s.line) in begun else [s.line], s.section))
-        begun.add(id(s.line))
-    return rows
-
-
-def copied(tree: Any) -> Any:
-    """A tree of its own."""
-    if isinstance(tree, ast.AST):
-        return type(tree)(**{name: copied(value) for name, value in ast.iter_fields(tree)})
-    return [copied(part) for part in tree] if isinstance(tree, list) else tree
-
-
-# ---- inside an expression
-
-
-class _Plain(ast.NodeTransformer):
-    """Leaves out what says nothing in NumPy."""
-
-    def __init__(self, listing: Listing) -> None:
-        self.listing = listing
-
-    def visit_Call(self, node: ast.Call) -> ast.expr:
-        self.generic_visit(node)
-        method = node.func.attr if isinstance(node.func, ast.Attribute) else ""
-        placed = any(k.arg == "like" for k in node.keywords)
-        node.keywords = [k for k in node.keywords if k.arg != "like" and not (
-            method in REDUCTIONS and isinstance(k.value, ast.Constant) and
-            ((k.arg == "axis" and k.value.value is None) or (k.arg == "keepdims" and k.value.value is False)))]
-        if placed and method == "asarray" and isinstance(node.args[0], ast.Compare):
-            return node.args[0]
-        return node.func.value if self._in_its_own_shape(node) else node  # type: ignore[attr-defined]
-
-    def _in_its_own_shape(self, node: ast.Call) -> bool:
-        """x.reshape(the shape that x has)"""
-        x = node.func.value if isinstance(node.func, ast.Attribute) and node.func.attr == "reshape" else None
-        value = self.listing.values.get(x.id) if isinstance(x, ast.Name) else None
-        return value is not None and len(node.args) == 1 and ast.unparse(node.args[0]) == repr(value.shape)
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
-        node.value = self.visit(node.value)
-        node.slice = _sliced(node.slice)
-        if not isinstance(node.slice, (ast.Slice, ast.Tuple)):
-            node.slice = self.visit(node.slice)
-        return node
-
-    def visit_Tuple(self, node: ast.Tuple) -> ast.expr:
-        """An index that is handed to a function."""
-        if any(isinstance(_sliced(part), ast.Slice) for part in node.elts):
-            return ast.Subscript(ast.parse("np.s_", mode="eval").body, _sliced(node), ast.Load())
-        return self.generic_visit(node)  # type: ignore[return-value]
-
-    def visit_IfExp(self, node: ast.IfExp) -> ast.expr:
-        """A condition on shapes has been decided."""
-        names = {n.id for n in ast.walk(node.test) if isinstance(n, ast.Name)}
-        values = {name: self.listing.values.get(name) for name in names}
-        self.generic_visit(node)
-        if not all(isinstance(v, np.ndarray) for v in values.values()):
-            return node
-        test = ast.fix_missing_locations(ast.Expression(copied(node.test)))
-        return node.body if eval(compile(test, "<shape>", "eval"), {"__builtins__": {}}, values) else node.orelse
-
-
-REDUCTIONS = frozenset({"sum", "mean", "max", "min", "prod", "argmax", "argmin"})
-
-
-def _sliced(index: ast.expr) -> ast.expr:
-    """slice(None, 2, None) in brackets is :2."""
-    if isinstance(index, ast.Tuple):
-        parts = [_sliced(part) for part in index.elts]
-        return ast.Tuple(parts, ast.Load()) if parts else index
-    if isinstance(index, ast.Call) and isinstance(index.func, ast.Name) and index.func.id == "slice":
-        ends = [None if isinstance(a, ast.Constant) and a.value is None else a for a in index.args]
-        return ast.Slice(*ends)
-    return index
 
 
 # ---- between statements
@@ -160,7 +46,7 @@ def _without_copies(rows: list[Row], listing: Listing) -> list[Row]:
     kept, wanted = [], required(listing)
     for row in rows:
         row.lines = [before for line in row.lines for before in handed.pop(_goes_to(line), [])] + row.lines
-        row.tree.value = _Renamed(stands_for).visit(row.tree.value)
+        row.tree.value = Renamed(stands_for).visit(row.tree.value)
         value = row.tree.value
         if isinstance(value, ast.Name) and isinstance(row.tree.targets[0], ast.Name) \
                 and row.tree.targets[0].id not in wanted:
@@ -188,14 +74,6 @@ def _better(listing: Listing, copy: str, original: str) -> bool:
         and listing.leaf(a.of) is None
 
 
-class _Renamed(ast.NodeTransformer):
-    def __init__(self, names: dict[str, str]) -> None:
-        self.names = names
-
-    def visit_Name(self, node: ast.Name) -> ast.Name:
-        return ast.Name(self.names.get(node.id, node.id), node.ctx)
-
-
 def _needed(rows: list[Row], listing: Listing) -> list[Row]:
     """Without what leads to nothing. A draw from a generator stays: the next one depends on it."""
     wanted = required(listing)
@@ -220,7 +98,7 @@ def _folded(rows: list[Row], listing: Listing) -> list[Row]:
                     and before.section == row.section and (before is done[-1] or _goes_on(target.id, row, listing)) \
                     and _foldable(before, row, listing):
                 done = [other for other in done if other is not before]
-                row.tree.value = _Put(target.id, before.tree.value).visit(row.tree.value)
+                row.tree.value = Put(target.id, before.tree.value).visit(row.tree.value)
                 row.lines = before.lines + row.lines
         done.append(row)
     return done
@@ -259,14 +137,6 @@ def _foldable(before: Row, row: Row, listing: Listing) -> bool:
 def _inside_a_loop(tree: ast.expr, name: str) -> bool:
     loops = [n for n in ast.walk(tree) if isinstance(n, (ast.ListComp, ast.GeneratorExp, ast.Lambda))]
     return any(isinstance(n, ast.Name) and n.id == name for loop in loops for n in ast.walk(loop))
-
-
-class _Put(ast.NodeTransformer):
-    def __init__(self, name: str, value: ast.expr) -> None:
-        self.name, self.value = name, value
-
-    def visit_Name(self, node: ast.Name) -> ast.expr:
-        return self.value if node.id == self.name else node
 
 
 # ---- arrays of no dimension
