@@ -171,6 +171,49 @@ def test_an_interruption_in_a_replay():
     assert step.replays == 3, step.explain()
 
 
+def interrupted_after(function):
+    """The function, after which Ctrl-C comes once."""
+    pending = [KeyboardInterrupt]
+
+    def run(*arguments):
+        result = function(*arguments)
+        if pending:
+            raise pending.pop()
+        return result
+
+    return run
+
+
+@pytest.mark.parametrize("where", ["formulas", "numba", "compiled code"])
+def test_an_interruption_when_all_is_computed(where):
+    """Signals come between two lines of Python. The step is taken, then, with its masks and gradients, and passes on
+    the interruption; the next call goes on from there."""
+    if where != "formulas":
+        pytest.importorskip("numba")
+    results = []
+    for interrupted in (False, True):
+        twin = network()
+        step = tz.compile(twin.step, kernels="formulas" if where == "formulas" else "numba")
+        tz.manual_seed(3)
+        for number, batch in enumerate(batches((5, 4), count=7)):
+            if interrupted and number in (4, 5):
+                program = step.variants[0].made.program
+                if where == "compiled code":
+                    names, last = program.names, max(n for n in program.names if n[0] == "f" and n[1:].isdigit())
+                    names[last] = interrupted_after(names[last])
+                else:
+                    names = step.variants[0].enter.__globals__
+                    names["program"] = interrupted_after(names["program"])
+                if number == 5:  # the gradients are somebody's: new ones are on their way
+                    held = [p.grad for p in twin.model.parameters()]
+                with pytest.raises(KeyboardInterrupt):
+                    step(*batch)
+            else:
+                step(*batch)
+        results.append((state(twin), draws()))
+    assert held and results[0] == results[1]
+
+
 def test_what_was_handed_out_keeps_its_values():
     twin = network()
     step = tz.compile(twin.step, kernels="formulas")

@@ -35,17 +35,18 @@ _COMPARED = (*PLAIN, list, tuple, set, frozenset)
 Entry = Callable[[tuple[Any, ...], tuple[str, ...], Mode], Any]
 
 
-def entry(program: Callable[[list[Any]], list[Any]], recorded: Recorded, arguments: Sequence[Any],
+def entry(program: Any, recorded: Recorded, arguments: Sequence[Any],
           names: tuple[str, ...], structure: Any, mode: Mode, places: Sequence[Place],
           note: Callable[[Exception], None]) -> Entry:
     """enter(inputs, names, mode) → what the step returns, or MISS.
 
+    program: program(arrays) → arrays, and program.finished(), which counts them.
     arguments: those of the recording, as arrays where they are tensors; names: of the last ones, given as keywords.
     note: is told of an error that ended a replay. The step itself then runs, and raises what there is to raise.
     """
     namespace: dict[str, Any] = {"Tensor": Tensor, "ndarray": np.ndarray, "MISS": MISS, "same": same,
                                  "program": program, "default_generator": default_generator, "Changed": Changed,
-                                 "note": note}
+                                 "note": note, "finished": program.finished, "taken": program.finished()}
     serial = itertools.count()
 
     def bound(x: Any) -> str:
@@ -69,7 +70,7 @@ def entry(program: Callable[[list[Any]], list[Any]], recorded: Recorded, argumen
     taken = ", ".join(f"o{i}" for i in range(len(recorded.outputs)))
     body += _run(f"[{taken}] = program([{given}])", recorded, bound)
     body.append(f"return {written(structure, bound)}")
-    text = "def enter(inputs, names, mode):\n" + "".join(f"    {line}\n" for line in body)
+    text = "def enter(inputs, names, mode):\n    global taken\n" + "".join(f"    {line}\n" for line in body)
     return defined("enter", text, namespace)
 
 
@@ -108,7 +109,8 @@ def _look(places: Sequence[Place], bound: Callable[[Any], str]) -> list[str]:
 
 
 def _run(call: str, recorded: Recorded, bound: Callable[[Any], str]) -> list[str]:
-    """The call of the program. If it cannot be finished, no generator has drawn."""
+    """The call of the program. If it cannot be finished, no generator has drawn. An error that comes when it is
+    finished, as Ctrl-C may, is nothing of the program's."""
     drawing = {id(x): x for line in recorded.lines for x in line.keywords.values()
                if isinstance(x, np.random.Generator)}
     sources = ["default_generator()" if x is default_generator() else bound(x) for x in drawing.values()]
@@ -118,6 +120,8 @@ def _run(call: str, recorded: Recorded, bound: Callable[[Any], str]) -> list[str
         *[f"generator{i} = {source}" for i, source in enumerate(sources)], *states,
         "try:", f"    {call}",
         "except Changed:", *rewind, "    return MISS",
-        "except Exception as error:", *rewind, "    note(error)", "    return MISS",
-        *(["except BaseException:", *rewind, "    raise"] if rewind else []),
+        "except BaseException as error:",
+        "    if finished() != taken:", "        taken = finished()", "        raise",
+        *rewind, "    if not isinstance(error, Exception): raise", "    note(error)", "    return MISS",
+        "taken += 1",
     ]

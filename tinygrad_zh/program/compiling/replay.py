@@ -4,7 +4,7 @@
     v4 = Add_forward(v3, p1)
     del v3                                       freed after its last use
     …
-    A0.grad = t0; P0.array = v27                 effects last, all of them: nothing can be raised between two stores
+    A0.grad = t0; P0.array = v27; finished += 1  effects last, all of them: nothing can be raised between two stores
 
 The same functions on the same values in the same order give the same bits as the step itself. What is saved is all that
 is around them: modules, checks, tensors, the graph and the walk.
@@ -34,13 +34,17 @@ Bodies = Mapping[Callable[..., Any], Callable[..., Any]]
 _serial = itertools.count()
 
 
-def replay(recorded: Recorded, bodies: Bodies | None = None) -> Callable[[list[Any]], list[Any]]:
+def replay(recorded: Recorded, bodies: Bodies | None = None) -> Any:
     """program(arrays) → arrays: the recorded step again, on other inputs. bodies: what runs in the place of a formula.
 
-    All or nothing: raises Changed, or what a formula raises, before any leaf has changed.
+    All or nothing: raises Changed, or what a formula raises, before any leaf has changed. program.finished(): how often
+    it has run to its end.
     """
     writer = _Writer(recorded, bodies or {})
-    return defined("replay", writer.source(), writer.namespace)
+    names = writer.namespace
+    program: Any = defined("replay", writer.source(), names)
+    program.finished = lambda: names["finished"]
+    return program
 
 
 def defined(name: str, source: str, namespace: dict[str, Any]) -> Callable[..., Any]:
@@ -61,7 +65,7 @@ class _Writer:
         self.bodies = bodies
         self.namespace: dict[str, Any] = {
             "Tensor": Tensor, "Changed": Changed, "ndarray": np.ndarray, "asarray": np.asarray, "freeze": freeze,
-            "owned": _owned, "stray": stray, "default_generator": default_generator,
+            "owned": _owned, "stray": stray, "finished": 0, "default_generator": default_generator,
         }
         self.names: dict[int, str] = {}  # of functions and constants, by id
         self.inputs = {id(root(x)) for x in recorded.inputs}
@@ -75,7 +79,7 @@ class _Writer:
             body += [f"del {', '.join(last[number])}"] if number in last else []
             body += self._reads(number + 1)
         body += [*self._checks(None), *self._end()]
-        return "def replay(arrays):\n" + "".join(f"    {line}\n" for line in body)
+        return "def replay(arrays):\n    global finished\n" + "".join(f"    {line}\n" for line in body)
 
     # ---- before the lines
 
@@ -190,7 +194,7 @@ class _Writer:
                 lines.append(f"t{i} = Tensor({self._escaping(array)})")
             stores.append(f"{self._bound(accumulator)}.grad = {'None' if array is None else f't{i}'}")
         stores += [f"{self._bound(t)}.array = {self._escaping(array)}" for t, array in recorded.assigned]
-        return [*lines, *stores, f"return [{', '.join(map(self._escaping, recorded.outputs))}]"]
+        return [*lines, *stores, "finished += 1", f"return [{', '.join(map(self._escaping, recorded.outputs))}]"]
 
     def _escaping(self, array: Any) -> str:
         name = self.recorded.name(array)

@@ -45,21 +45,37 @@ class Driver:
 
     def lines(self) -> Iterator[str]:
         inputs = [self.recorded.name(x) for x in self.recorded.inputs]
+        yield "global finished"
         if inputs:
             yield f"{''.join(f'{name}, ' for name in inputs)}= arrays"
         yield f"if {' or '.join(self._moved())}: settle()"
         body = list(self._body())
         if self.calls:
             # Called kernels share their work among Numba's threads, and OpenBLAS's would wait for the same cores.
-            yield from ("token = set_mode(mode)", "try:", "    with one_thread():",
-                        *(f"        {line}" for line in body), "finally:", "    reset_mode(token)")
-        else:
-            yield from body
-        yield from self._effects()
+            body = ["token = set_mode(mode)", "try:", "    with one_thread():", *(f"        {line}" for line in body),
+                    "finally:", "    reset_mode(token)"]
+        yield from self._whole(body, list(self._effects()))
         outputs = [self._output(i, self.steps.name(a)) for i, a in enumerate(self.recorded.outputs)]
         for lines, _ in outputs:
             yield from lines
         yield f"return [{', '.join(name for _, name in outputs)}]"
+
+    def _whole(self, body: list[str], effects: list[str]) -> Iterator[str]:
+        """Ctrl-C comes between two lines, too: when homes are written, what is left to do is done before it passes."""
+        if not self._changes():
+            yield from (*body, "finished += 1")
+            return
+        yield from ("try:", *(f"    {line}" for line in (*body, *effects)),
+                    "except BaseException:", f"    if table[{self._mark}] != finished:",
+                    *(f"        {line}" for line in (*effects, "finished += 1")), "    raise", "finished += 1")
+
+    def _changes(self) -> bool:
+        return bool(self.recorded.assigned or self.recorded.gradients)
+
+    @property
+    def _mark(self) -> int:
+        """The entry of the table in which compiled code counts how often it has written homes."""
+        return 1 + len(self.places.homes)
 
     # ---- is all where it was?
 
@@ -116,7 +132,8 @@ class Driver:
     def _compiled(self, i: int, part: Compiled) -> Iterator[str]:
         last = part is self.parts[-1]
         checks = list(self._checks()) if i == self._first_compiled() else []
-        if not part.items and not checks and not (last and self.places.copies):
+        marked = last and self._changes()
+        if not part.items and not checks and not marked:
             return
         body: list[str] = []
         definitions: dict[str, str] = {}
@@ -126,6 +143,7 @@ class Driver:
             definitions |= item.definitions(shared)
         copies = self.places.copies if last else []
         body += [f"copy({self._flat(home)}, {self._flat(name)})" for home, name in copies]
+        body += [f"table[{self._mark}] += 1"] if marked else []
         named = part.reads | {n for item in part.items for n in item.writes}
         named |= {name for name, *_ in checks}
         arrays = [f"{name} = {place}" for name in sorted(named) if (place := self._place(name)) is not None]

@@ -72,7 +72,7 @@ class Program:
         self.called = [(part.step.line.function, part.step.reason) for part in parts if isinstance(part, Called)]
         self.arena = places.bytes
         memory, start = aligned(places.bytes)
-        self.table = np.zeros(1 + len(places.homes), np.int64)
+        self.table = np.zeros(1 + len(places.homes) + 1, np.int64)
         self.table[0] = memory.ctypes.data + start
         self.homes: dict[str, Home] = {}
         self._leaves: dict[str, Tensor] = {}
@@ -80,8 +80,8 @@ class Program:
         self.names: dict[str, Any] = {
             "table": self.table, "memory": memory, "refs": getrefcount, "seen": (), "count": 0, "Changed": Changed,
             "Tensor": Tensor, "freeze": freeze, "asarray": np.asarray, "contiguous": np.ascontiguousarray,
-            "same": _same, "settle": self._settle, "commit": self._commit, "pending": (), "set_mode": MODE.set,
-            "reset_mode": MODE.reset, "mode": Mode(grad=False, kernels=steps.kernels),
+            "same": _same, "settle": self._settle, "commit": self._commit, "pending": (), "finished": 0,
+            "set_mode": MODE.set, "reset_mode": MODE.reset, "mode": Mode(grad=False, kernels=steps.kernels),
             "default_generator": default_generator, "one_thread": one_thread,
         }
         for name, offset in places.offsets.items():
@@ -107,6 +107,11 @@ class Program:
     def __call__(self, arrays: Sequence[Any]) -> list[Any]:
         results: list[Any] = self.run(arrays)
         return results
+
+    def finished(self) -> int:
+        """How often it has run to its end, effects included. 中文：完整运行的次数。"""
+        count: int = self.names["finished"]
+        return count
 
     # ---- whose arrays it works on
 
@@ -142,15 +147,16 @@ class Program:
             self._settle_gradient(name, [i for i, home in self._gradient_home.items() if home == name])
         names |= {name: self.homes[home].lent for name, home in self._stored.items()}
         names["pending"] = [(a, self._given[i]) for i, a in self._accumulators.items() if a.grad is not self._given[i]]
-        for leaf in self._owned:
-            self.homes[leaf].users += 1
         names["seen"] = (*(array for home in self.homes.values() for array in (home.seen, home.memory)),
                          *self._given.values())
+        for leaf in self._owned:
+            self.homes[leaf].users += 1
         self._note_count()
 
     def _let_go(self) -> None:
         """Hold no array by which a user would be noticed."""
         names = self.names
+        names["count"] = None  # until all is settled: Ctrl-C may come before
         if names["seen"]:
             names["seen"] = ()
             for leaf in self._owned:
