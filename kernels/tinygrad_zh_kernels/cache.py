@@ -65,7 +65,13 @@ class _Result(CompileResultCacheImpl):
 
     def rebuild(self, target: Any, kept: Any) -> Any:
         before, compiled = kept
-        return super().rebuild(target, compiled) if before == self.made_of else None
+        if before != self.made_of:
+            return None
+        result = super().rebuild(target, compiled)
+        # Threads are to be started before code that shares work is loaded. Numba tells that to whoever is compiled with
+        # a function that it has just compiled, and forgets it of one that it has read.
+        result.library._reload_init.update(result.reload_init)
+        return result
 
 
 class Cache(FunctionCache):

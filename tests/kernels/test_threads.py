@@ -132,7 +132,10 @@ print(len(set(shares)), sum(noted.stats.cache_hits.values()))
 
 @pytest.mark.slow
 def test_what_is_called_by_address_is_kept_on_disk(openmp: None, tmp_path: Path) -> None:
-    """Addresses are another process's: the code that takes them must come from the cache, not what it took."""
+    """Addresses are another process's: the code that takes them must come from the cache, not what it took. It needs
+    Numba's threads, also where it is compiled with a loop that has been compiled before."""
+    first = "from tests.kernels.test_threads import noted, np; noted(np.zeros(1, int), np.zeros(1, int), 1)"
+    run("-c", first, count=3, NUMBA_CACHE_DIR=str(tmp_path))
     found = [run("-c", BY_ADDRESS.replace("COUNT", str(count)), count=3, NUMBA_CACHE_DIR=str(tmp_path)).split()
              for count in (1, 3, 2)]
     assert found == [["1", "0"], ["3", "1"], ["2", "1"]]
