@@ -89,6 +89,7 @@ def missing(functions: Functions, code: dict[str, list[str]], register: str) -> 
                        for function in names if function not in reached and machine_code.computing_loops(function)]
 
 
+@pytest.mark.slow  # it compiles each of them
 def test_every_loop_that_computes_does_it_in_the_widest_registers(functions, code, register) -> None:
     problems = missing(functions, code, register)
     assert not problems, "\n".join(problems)
