@@ -11,6 +11,8 @@ Least traffic: w, g, m and v are read and w, m and v are written, 28 bytes a par
 operations. The formula's NumPy makes 18 passes. A result is a new array: so as not to fetch memory only to overwrite
 it, the CPU body takes the memory that the parameter before the last had, which lies in the cache if anything does.
 
+Not as in the formula: a parameter that is ∞ stays so in decayed_forward, where the formula takes ∞ from ∞.
+
 Many small parameters cost a launch each; `tinygrad_zh.optim.flat` puts them into one buffer.
 
 Kingma, Ba 2015, algorithm 1. Loshchilov, Hutter 2019, algorithm 2.

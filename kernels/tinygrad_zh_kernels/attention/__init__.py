@@ -16,6 +16,9 @@ cache, or in the shared memory of a multiprocessor.
 Easy to get wrong: the largest score is subtracted before the exponential; a block that raises it rescales what came
 before. Lengths that are no multiple of a block; n ≠ m; rows that may attend to nothing; one key.
 
+Not as in the formula: the blocked bodies do not read what is_causal hides, so a nan or ∞ there stays hidden, where the
+formula multiplies it by 0 and has nan. A share of less than the smallest normal number is 0.
+
 Milakov, Gimelshein 2018 (softmax online). Dao et al. 2022, Dao 2023 (FlashAttention).
 """
 

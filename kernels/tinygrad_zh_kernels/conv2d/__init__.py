@@ -16,7 +16,8 @@ Easy to get wrong: what lies outside of the image is 0 and is not read; a stride
 at, whose dX is 0; a kernel as large as the image has one window; no image at all has dW = 0. dX is summed by the pixel
 that receives it (gather), for windows that add to it (scatter) would need atomics. A nan or ∞ in X or dY must go where
 the formula takes it and nowhere else; one in W may go, in dX on CUDA, to pixels at the border that it does not reach:
-there the tiles multiply it by zeros.
+there the tiles multiply it by zeros. The formula's forward multiplies it by the padding's zeros as well, the plain
+loops on the CPU do not.
 
 Chellapilla, Puri, Simard 2006 (the matrix product).
 """

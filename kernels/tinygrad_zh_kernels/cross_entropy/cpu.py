@@ -89,9 +89,9 @@ def _sums_of_short(top, total, x, first, last):
 
 @cross_entropy.backward.body("numba", device="cpu", covers=covers_backward)
 def backward(dy: Any, x: Any, t: Any, lse: Any) -> Any:
-    """One pass: eˣ⁻ˡˢᵉ in vector instructions, times ∂L/∂y; the label's own share is subtracted afterwards.
+    """One pass: eˣ⁻ˡˢᵉ in vector instructions, times ∂L/∂y; the label's own number is computed again, less 1.
 
-    中文：只有一遍：eˣ⁻ˡˢᵉ 用向量指令计算并乘以 ∂L/∂y，最后再减去标签那一项。
+    中文：只有一遍：eˣ⁻ˡˢᵉ 用向量指令计算并乘以 ∂L/∂y；标签那一项另算一次，减去 1。
     """
     dx = buffers.empty(x.shape, x.dtype)
     rows = t.size, x.shape[-1]
@@ -113,9 +113,9 @@ def _backward_parallel(dx, dy, x, t, lse, threads):
 @kernel
 def _backward(dx, dy, x, t, lse, first, last):
     use_widest_vectors()
-    columns = x.shape[1]
+    one, columns = x.dtype.type(1), x.shape[1]
     for i in range(first, last):
         for j in range(columns):
             dx[i, j] = dy[i] * exp(x[i, j] - lse[i])
-        if 0 <= t[i] < columns:
-            dx[i, t[i]] -= dy[i]
+        if 0 <= t[i] < columns:  # not dx − dy, which is nan where dy is ∞
+            dx[i, t[i]] = dy[i] * (exp(x[i, t[i]] - lse[i]) - one)

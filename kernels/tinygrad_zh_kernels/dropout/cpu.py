@@ -13,7 +13,7 @@ from tinygrad_zh_kernels import buffers, dropout
 from tinygrad_zh_kernels.dropout import covers, covers_backward, threshold
 from tinygrad_zh_kernels.philox import MULTIPLIERS, ROUNDS, WEYL, WORDS, take
 from tinygrad_zh_kernels.threads import threads_for
-from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
+from tinygrad_zh_kernels.vector_math import SAFE, kernel, use_widest_vectors
 
 FEW = 50_000
 """Numbers below which a second thread costs more than it helps."""
@@ -55,7 +55,7 @@ def _forward_parallel(y, mask, x, c0, c1, c2, c3, k0, k1, skip, limit, scale, th
         _forward(y[first:last], mask[first:last], x[first:last], b0, b1, b2, b3, k0, k1, start % WORDS, limit, scale)
 
 
-@kernel
+@kernel(fastmath=SAFE)  # x · mask · scale in this order: a large x that is dropped is 0 times x, and not 0 times ∞
 def _forward(y, mask, x, c0, c1, c2, c3, k0, k1, skip, limit, scale):
     use_widest_vectors()
     halves = np.empty(TOGETHER * WORDS // 2, np.uint64)
@@ -134,7 +134,7 @@ def _backward_parallel(dx, dy, mask, scale, threads):
         _backward(dx[first:last], dy[first:last], mask[first:last], scale)
 
 
-@kernel
+@kernel(fastmath=SAFE)
 def _backward(dx, dy, mask, scale):
     use_widest_vectors()
     for i in range(dy.size):

@@ -12,7 +12,7 @@ from tinygrad_zh_kernels import buffers, layer_norm
 from tinygrad_zh_kernels.layer_norm import covers, covers_backward
 from tinygrad_zh_kernels.sums import add_up, parts_of
 from tinygrad_zh_kernels.threads import threads_for
-from tinygrad_zh_kernels.vector_math import kernel, use_widest_vectors
+from tinygrad_zh_kernels.vector_math import SAFE, kernel, use_widest_vectors
 
 FEW = 50_000
 """Numbers below which a second thread costs more than it helps."""
@@ -46,24 +46,37 @@ def _forward_parallel(y, mean, rstd, x, gamma, beta, eps, threads):
         _forward(y[first:last], mean[first:last], rstd[first:last], x[first:last], gamma, beta, eps)
 
 
-@kernel
+@kernel(fastmath=SAFE)  # LOOSE makes 1 / √ an estimate that is nan at ∞, and γ n r another product
 def _forward(y, mean, rstd, x, gamma, beta, eps):
     use_widest_vectors()
-    zero, one, columns = x.dtype.type(0), x.dtype.type(1), x.dtype.type(x.shape[1])
+    one, columns = x.dtype.type(1), x.dtype.type(x.shape[1])
     for i in range(x.shape[0]):
         row, out = x[i], y[i]
-        total = zero
-        for j in range(row.size):
-            total += row[j]
-        m = total / columns
-        squares = zero
-        for j in range(row.size):
-            squares += (row[j] - m) * (row[j] - m)
-        r = one / math.sqrt(squares / columns + eps)
+        m = _sum(row) / columns
+        r = one / math.sqrt(_squares(row, m) / columns + eps)
         for j in range(row.size):
             out[j] = gamma[j] * ((row[j] - m) * r) + beta[j]
         mean[i] = m
         rstd[i] = r
+
+
+@kernel(forceinline=True)
+def _sum(row):
+    use_widest_vectors()
+    total = row.dtype.type(0)
+    for j in range(row.size):
+        total += row[j]
+    return total
+
+
+@kernel(forceinline=True)
+def _squares(row, m):
+    """Σ (x − m)²."""
+    use_widest_vectors()
+    total = row.dtype.type(0)
+    for j in range(row.size):
+        total += (row[j] - m) * (row[j] - m)
+    return total
 
 
 @layer_norm.backward.body("numba", device="cpu", covers=covers_backward)
