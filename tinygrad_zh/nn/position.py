@@ -58,7 +58,8 @@ class SinusoidalPosition(Module):
         rows = _rows("SinusoidalPosition", x, self.width)
         home = x.array if isinstance(x, Tensor) else x
         P = _placed(rows, self.width, dtype, device_of(home) if on_cuda(home) else "cpu")
-        return x + P
+        h = x + P
+        return h
 
     def describe(self) -> str:
         return str(self.width)
@@ -79,7 +80,8 @@ class LearnedPosition(Module):
         n = _rows("LearnedPosition", x, width)
         if n > length:
             raise ValueError(f"LearnedPosition knows {length} positions, not {n}; cut the input, or make it longer")
-        return x + self.P[:n]
+        h = x + self.P[:n]
+        return h
 
     def describe(self) -> str:
         return f"{self.P.shape[0]} × {self.P.shape[1]}"

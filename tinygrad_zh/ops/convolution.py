@@ -94,8 +94,8 @@ class Conv2d(Op):
         o, c, u, v = W.shape
         windows = Windows(x, kernel=(u, v), stride=stride, padding=padding)
         n, c, u, v, i, j = windows.shape
-        y = W.reshape(o, c * u * v) @ windows.reshape(n, c * u * v, i * j)
-        return y.reshape(n, o, i, j) + b[:, None, None]
+        product = W.reshape(o, c * u * v) @ windows.reshape(n, c * u * v, i * j)
+        return product.reshape(n, o, i, j) + b[:, None, None]
 
     def backward_x(dy, W, x_shape, *, stride, padding):
         o, c, u, v = W.shape

@@ -178,8 +178,8 @@ class _Substitution(ast.NodeTransformer):
         arguments = [part for argument in node.args for part in _spread(self.visit(argument))]
         keywords = {k.arg: self.visit(k.value) for k in node.keywords if k.arg is not None}
         if isinstance(function, OpMeta):
-            return self.writer.inner(cast(FunctionType, function.forward), arguments, keywords,
-                                     function.outputs[0])
+            name = function.outputs[0] if function.outputs[0] != "y" else function.__name__.lower()
+            return self.writer.inner(cast(FunctionType, function.forward), arguments, keywords, name)
         if isinstance(function, FunctionType):
             if all(isinstance(a, ast.Constant) for a in (*arguments, *keywords.values())):
                 values = [cast(ast.Constant, a).value for a in arguments]

@@ -48,9 +48,11 @@ class Watched(Tape):
         frame: Any = sys._getframe(1)
         calls: list[tuple[CodeType, int]] = []
         while frame is not None and frame.f_code is not _run.__code__:
-            if not frame.f_code.co_filename.startswith(ENGINE) or frame.f_code.co_filename.startswith(LAYERS):
+            file = frame.f_code.co_filename
+            layer = file.startswith(LAYERS) and frame.f_code is not nn.Module.__call__.__code__
+            if layer or not file.startswith(ENGINE):
                 calls.append((frame.f_code, frame.f_lasti))
-            if frame.f_code.co_filename.startswith(LAYERS):
+            if layer:
                 self._name(inputs, arrays, frame)
             frame = frame.f_back
         line.info["calls"] = calls[::-1]

@@ -208,7 +208,7 @@ def test_an_array_that_is_read_elsewhere_is_not_overwritten_meanwhile() -> None:
 def test_what_is_read_at_several_indices_is_computed_once() -> None:
     x = tz.tensor([[1.0, 2.0], [4.0, 3.0]], requires_grad=True, name="x")
     listing = listing_of(lambda: (F.softmax(x) ** 2).sum())
-    assert "softmax_sum[i] = sum(e[i][j] for j in range(2))" in loops_text(listing)
+    assert "softmax_x_sum[i] = sum(e[i][j] for j in range(2))" in loops_text(listing)
 
 
 def test_axes_that_are_joined_are_cut_again() -> None:

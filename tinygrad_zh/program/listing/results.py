@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from tinygrad_zh import nn
 from tinygrad_zh.core.tape import Line
 from tinygrad_zh.nn import Module
 from tinygrad_zh.ops import activation, loss, normalization, shape, update
@@ -31,6 +32,7 @@ class Results:
         self.times_around = Counter(names for names in self.around.values())
         self.reader = {id(a): line.info["op"] for line in reversed(lines) for a in line.arguments[:1]}
         self.last = _last_lines(lines)
+        self.reads = Counter(id(a) for line in lines for a in line.arguments)
         self.multiply = {id(line.info["modules"][-1]) for line in lines
                          if line.info["modules"] and line.info["op"].__name__ in ("MatMul", "Conv2d")}
         seeds = lister.tape.of("seed")
@@ -46,7 +48,7 @@ class Results:
         op = line.info["op"]
         outputs = len(line.outputs) if op.many else len(op.outputs)
         names: tuple[str, ...] = self.bound.get(id(line), ())
-        if len(names) != outputs or any(self.times[name] > 1 for name in names):
+        if len(names) != outputs or (outputs == 1 and self.times[names[0]] > 1):
             names = ()
         if names:
             hints = [Hint("value", identifier(name), own=True) for name in names]
@@ -78,6 +80,8 @@ class Results:
     def _hint(self, line: Line, k: int) -> Hint:
         op = line.info["op"]
         number = self.lister.modules.numbers.get(id(self.last.get(id(line))))
+        if op.__name__ not in AFFINE and not type(self.last.get(id(line))).__module__.startswith(nn.__name__):
+            number = None  # the last op of a model of the user's own
         if number is not None and not (op.__name__ == "Add" and id(self.last[id(line)]) not in self.multiply):
             # what a layer with parameters gives
             role = self.lister.modules.roles.get(id(self.last[id(line)]), "")
@@ -92,7 +96,7 @@ class Results:
         if len(repeated) == 1:
             return Hint("value", identifier(repeated[0]), own=True)
         around = self.around.get(id(line), ())
-        if len(around) == 1 and not (len(around[0]) == 1 and around[0] in "xyzah"):  # which every layer has
+        if len(around) == 1 and not (len(around[0]) == 1 and around[0] in "xyza"):  # which every layer has
             self.seen[around[0]] += 1
             several = self.times_around[around] > 1
             return Hint("value", identifier(around[0]) + (str(self.seen[around[0]]) if several else ""), own=True)
@@ -124,14 +128,29 @@ class Results:
         elif op.__name__ == "MatMul":
             names = [self.lister.names.get(id(a), "") for a in line.arguments]
             name = "".join(names) if all(1 <= len(n) <= 3 for n in names) else name  # X @ w: Xw
-        elif op.__name__ == "Add" and (line.info["modules"] or all(isinstance(s, tuple) for s in line.info["sources"])):
-            name = "h"  # two paths meet
+        elif op.__name__ == "Add" and self._residual(line):
+            name = "h"
+        elif op.__module__ == activation.__name__ and 1 <= len(base) <= 3 and self._own(line.arguments[0]):
+            # of an LSTM's gate i: sigmoid_i
+            name = f"{name}_{base}"
         elif op.__name__ == "Dropout" and base:
             name = f"{base}_dropped"
         if op.many:
             return f"{name}{k + 1}"
         return name if k == 0 else op.outputs[k]
 
+
+    def _residual(self, line: Line) -> bool:
+        """Whether two paths meet, of which one begins at a value that is read elsewhere too."""
+        inner = [isinstance(source, tuple) for source in line.info["sources"]]
+        return (all(inner) or bool(line.info["modules"])) and any(
+            self.reads[id(a)] > 1 for a, within in zip(line.arguments, inner, strict=True)
+            if within or not line.info["modules"] or id(a) in self.lister.inputs)
+
+    def _own(self, array: Any) -> bool:
+        """Whether the user's program has a name for a value."""
+        hint = self.lister.listing.hints.get(self.lister.names.get(id(array), ""))
+        return hint is not None and hint.own
 
     def _parameter(self, line: Line) -> str:
         """The parameter whose gradient an update reads first."""

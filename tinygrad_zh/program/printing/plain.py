@@ -32,6 +32,10 @@ class Plain(ast.NodeTransformer):
         node.keywords = [k for k in node.keywords if k.arg != "like" and not (
             method in REDUCTIONS and isinstance(k.value, ast.Constant) and
             ((k.arg == "axis" and k.value.value is None) or (k.arg == "keepdims" and k.value.value is False)))]
+        if method in REDUCTIONS:  # axis=(0,)
+            for k in node.keywords:
+                if k.arg == "axis" and isinstance(k.value, ast.Tuple) and len(k.value.elts) == 1:
+                    k.value = k.value.elts[0]
         if placed and method == "asarray" and isinstance(node.args[0], ast.Compare):
             return node.args[0]
         if method == "broadcast_to":  # which gives a number its axes itself
@@ -55,10 +59,21 @@ class Plain(ast.NodeTransformer):
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         """x.mT of a matrix is x.T, and x.T.T is x."""
         self.generic_visit(node)
-        if node.attr == "mT" and (node.value.attr if isinstance(node.value, ast.Attribute) else "") in ("T", "mT"):
-            return node.value.value  # type: ignore[attr-defined]
-        value: Any = self.listing.values.get(node.value.id) if isinstance(node.value, ast.Name) else None
-        return ast.Attribute(node.value, "T", node.ctx) if node.attr == "mT" and np.ndim(value) == 2 else node
+        inner = node.value
+        if isinstance(inner, ast.Attribute) and {inner.attr, node.attr} <= {"T", "mT"} \
+                and (inner.attr == node.attr or self._matrix(inner.value)):
+            return inner.value
+        return ast.Attribute(inner, "T", node.ctx) if node.attr == "mT" and self._matrix(inner) else node
+
+    def _matrix(self, node: ast.expr) -> bool:
+        value: Any = self.listing.values.get(node.id) if isinstance(node, ast.Name) else None
+        return np.ndim(value) == 2
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
+        """x ** 1 is x."""
+        self.generic_visit(node)
+        one = isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant) and node.right.value == 1
+        return node.left if one else node
 
     def _in_its_own_shape(self, node: ast.Call) -> bool:
         """x.reshape(the shape that x has)"""

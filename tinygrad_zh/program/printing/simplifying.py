@@ -43,12 +43,20 @@ def _without_copies(rows: list[Row], listing: Listing) -> list[Row]:
     """x = y: whoever reads x reads y, unless x is what the program is for."""
     stands_for: dict[str, str] = {}
     handed: dict[tuple[int, int], list[Line]] = {}  # a partial that is the upstream itself is told where it goes
-    kept, wanted = [], required(listing)
+    kept: list[Row] = []
+    wanted = required(listing)
     for row in rows:
         row.lines = [before for line in row.lines for before in handed.pop(_goes_to(line), [])] + row.lines
         row.tree.value = Renamed(stands_for).visit(row.tree.value)
         value = row.tree.value
-        if isinstance(value, ast.Name) and isinstance(row.tree.targets[0], ast.Name) \
+        if _called_tuple(row):
+            row.tree.value = value.args[0]  # type: ignore[attr-defined]
+        if _gives_its_name(row, wanted, listing):  # dgamma = dgamma_reshape: it is called dgamma from the start
+            name, was = row.reads[0], row.targets[0]
+            stands_for[name] = was
+            for other in kept:
+                Renamed({name: was}).visit(other.tree)
+        elif isinstance(value, ast.Name) and isinstance(row.tree.targets[0], ast.Name) \
                 and row.tree.targets[0].id not in wanted:
             copy, original = row.tree.targets[0].id, value.id
             stands_for[copy] = original
@@ -60,6 +68,23 @@ def _without_copies(rows: list[Row], listing: Listing) -> list[Row]:
         else:
             kept.append(row)
     return kept
+
+
+def _called_tuple(row: Row) -> bool:
+    """a, b = tuple(…)"""
+    value = row.tree.value
+    return isinstance(row.tree.targets[0], ast.Tuple) and isinstance(value, ast.Call) and len(value.args) == 1 \
+        and isinstance(value.func, ast.Name) and value.func.id == "tuple"
+
+
+def _gives_its_name(row: Row, wanted: set[str], listing: Listing) -> bool:
+    """Whether a gradient that the program is for is a copy of another, that nobody asks for by name."""
+    if not (isinstance(row.tree.value, ast.Name) and isinstance(row.tree.targets[0], ast.Name)):
+        return False
+    a, b = row.targets[0], row.reads[0]
+    return a in wanted and b not in wanted and listing.leaf(b) is None \
+        and listing.hints[a].kind == listing.hints[b].kind == "gradient" \
+        and not listing.hints[listing.hints[b].of].own
 
 
 def _goes_to(line: Line) -> tuple[int, int]:
