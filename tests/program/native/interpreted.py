@@ -40,13 +40,13 @@ def run(program: Sequence[ast.Assign], values: Mapping[str, Any], wanted: Sequen
     shapes = {step.name: (step.shape, step.dtype) for step in lower(program, values)}
     arrays: dict[str, Any] = {}
     for item in items:
-        shapes |= item.temporaries
+        shapes |= {**item.kinds, **item.temporaries}
         for name in (*sorted(item.reads), *item.writes, *item.temporaries):
             if name not in arrays:
                 arrays[name] = np.ascontiguousarray(values[name]) if name in values else unset(*shapes[name])
     lines, texts = text(items)
-    function = (module if compiled else interpreted)("program", list(arrays), lines, texts)
-    function(*arrays.values())
+    function = (module if compiled else interpreted)("program", ["threads", *arrays], lines, texts)
+    function(2 if compiled else 3, *arrays.values())
     return {name: arrays.get(name, unset(*shapes[name])) for name in wanted}
 
 
@@ -107,8 +107,17 @@ def _select(condition: Any, a: Any, b: Any) -> Any:
     return a if condition else b
 
 
+def _share(task: Any, count: int, threads: int) -> None:
+    """The parts in the other order, as threads might run them."""
+    function, arguments = task
+    for i in reversed(range(threads)):
+        function(count * i // threads, count * (i + 1) // threads, *arguments)
+
+
 _NAMES: dict[str, Any] = {
+    "task": lambda function, arguments: (function, arguments), "share": _share,
     "loops": lambda f: f, "use_widest_vectors": lambda: None, "arrays_do_not_overlap": lambda: None, "gemm": _gemm,
+    "gemm_shared": lambda alpha, a, b, beta, c, threads: _gemm(alpha, a, b, beta, c),
     "matrix": _matrix, "load": _load, "store": _store, "select": _select, "add": _same(np.add),
     "multiply": _same(np.multiply), "maximum": _same(np.maximum), "minimum": _same(np.minimum),
     "larger": _same(np.maximum), "smaller": _same(np.minimum), "sign": np.sign, "exp": np.exp, "tanh": np.tanh,

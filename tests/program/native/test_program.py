@@ -360,7 +360,7 @@ def test_programs_of_the_same_leaves_share_their_homes():
 
 
 @pytest.mark.skipif(blas._library is None, reason="this NumPy brings no OpenBLAS of its own")
-def test_kernels_that_python_calls_have_the_cores_to_themselves():
+def test_kernels_that_python_calls_have_the_cores_to_themselves(monkeypatch):
     layer, threads = tz.nn.Sequential(tz.nn.Dense(4, 3), tz.nn.Dropout(0.5)), []
     step = tz.compile(lambda x: layer(x).sum())
     x = np.ones((2, 4), np.float32)
@@ -379,6 +379,7 @@ def test_kernels_that_python_calls_have_the_cores_to_themselves():
     before = blas._library.scipy_openblas_get_num_threads64_()
     try:
         blas._library.scipy_openblas_set_num_threads64_(2)
+        monkeypatch.setitem(names, "available", lambda: 2)
         step(x)
         assert threads == [1]
         assert blas._library.scipy_openblas_get_num_threads64_() == 2

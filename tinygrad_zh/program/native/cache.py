@@ -33,7 +33,8 @@ from numba import boolean, float32, float64, int8, int16, int32, int64, njit, ui
 
 from tinygrad_zh.program.native.instructions import (
     add, arrays_do_not_overlap, counted, larger, load, matrix, multiply, sign, smaller, store)
-from tinygrad_zh_kernels.blas import gemm
+from tinygrad_zh_kernels.blas import gemm, gemm_shared
+from tinygrad_zh_kernels.threads import share, task
 from tinygrad_zh_kernels.vector_math import (
     SAFE, exp, kernel, log, log1p, maximum, minimum, select, tanh, use_widest_vectors)
 
@@ -44,14 +45,15 @@ _modules: dict[str, ModuleType] = {}
 
 
 def module(name: str, parameters: Sequence[str], lines: Sequence[str],
-           definitions: Mapping[str, str]) -> Callable[..., Any]:
+           definitions: Mapping[str, str], *, nogil: bool = True) -> Callable[..., Any]:
     """The compiled function `name(*parameters)` whose body is these lines.
 
     definitions: what stands above it, texts by name: functions that the lines call, or imports. Compiled at the first
-    call, cached on disk by what the text says. Equal text gives the same function.
+    call, cached on disk by what the text says. Equal text gives the same function. nogil: whether other threads of
+    Python's run meanwhile.
     """
     body = "\n".join(f"    {line}" for line in lines) or "    pass"
-    function = f"@kernel(cache=CACHED)\ndef {name}({', '.join(parameters)}):\n{body}\n"
+    function = f"@kernel(cache=CACHED, nogil={nogil})\ndef {name}({', '.join(parameters)}):\n{body}\n"
     text = "\n\n".join([_HEADER, *definitions.values(), function])
     key = hashlib.sha256(f"{_versions()}\n{text}".encode()).hexdigest()[:24]
     if key not in _modules:

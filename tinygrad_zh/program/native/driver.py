@@ -20,7 +20,7 @@ import numpy as np
 
 from tinygrad_zh.core.random import default_generator
 from tinygrad_zh.program.native import module
-from tinygrad_zh.program.native.parts import Called, Compiled, Looked, turned
+from tinygrad_zh.program.native.parts import Called, Compiled, Looked, Part, turned
 from tinygrad_zh.program.native.places import Places, piece
 
 
@@ -51,9 +51,12 @@ class Driver:
         yield f"if {' or '.join(self._moved())}: settle()"
         body = list(self._body())
         if self.calls:
-            # Called kernels share their work among Numba's threads, and OpenBLAS's would wait for the same cores.
-            body = ["token = set_mode(mode)", "try:", "    with one_thread():", *(f"        {line}" for line in body),
-                    "finally:", "    reset_mode(token)"]
+            body = ["token = set_mode(mode)", "try:", *(f"    {line}" for line in body), "finally:",
+                    "    reset_mode(token)"]
+        if self.calls or any(map(self._is_shared, self.parts)):
+            # Work is shared among Numba's threads, and OpenBLAS's would wait for the same cores.
+            body = ["threads = available()", "with one_thread() if threads > 1 else nullcontext():",
+                    *(f"    {line}" for line in body)]
         yield from self._whole(body, list(self._effects()))
         outputs = [self._output(i, self.steps.name(a)) for i, a in enumerate(self.recorded.outputs)]
         for lines, _ in outputs:
@@ -149,12 +152,18 @@ class Driver:
         arrays = [f"{name} = {place}" for name in sorted(named) if (place := self._place(name)) is not None]
         arrays += self._temporaries(part)
         tests = [f"if not within({name}, {low!r}, {high!r}): return 1" for name, low, high in checks]
-        parameters = ["table", *sorted(name for name in named if self._place(name) is None)]
+        parameters = ["table", *(["threads"] if self._is_shared(part) else []),
+                      *sorted(name for name in named if self._place(name) is None)]
         self.names[f"f{i}"] = module("part", parameters, [*arrays, *tests, *body, "return 0"], {
             "np": "import numpy as np",
-            "memory": "from tinygrad_zh.program.native.memory import at, copy, within", **definitions})
+            "memory": "from tinygrad_zh.program.native.memory import at, copy, within", **definitions},
+            nogil=not marked)  # nobody else may look at what is written under his eyes
         call = f"f{i}({', '.join(parameters)})"
         yield f"if {call}: raise Changed" if checks else call
+
+    @staticmethod
+    def _is_shared(part: Part) -> bool:
+        return isinstance(part, Compiled) and any(item.shared for item in part.items)
 
     def _first_compiled(self) -> int:
         return next(i for i, part in enumerate(self.parts) if isinstance(part, Compiled))

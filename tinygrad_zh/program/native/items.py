@@ -11,6 +11,8 @@ from tinygrad_zh.program.lowering.expressions import Shape
 from tinygrad_zh.program.native.fusing import FULL, Nest, planned
 from tinygrad_zh.program.native.products import Matrices, Multiplication
 from tinygrad_zh.program.native.source import Writer, function_name
+from tinygrad_zh.program.native.sums import MANY, in_parts
+from tinygrad_zh_kernels.blas import FEW_SHARED
 
 Shared = Mapping[str, str] | None
 
@@ -22,7 +24,7 @@ class Item(ABC):
     (written, read) of one size and dtype; the read array is used last at the very index that is written, so that both
     may be one array (only one of those that are written over the same read one). demands: (name, low, high) of integer
     arrays that index others; out of these bounds (low ≤ i < high, negative ones count from the end as in NumPy)
-    nothing may run.
+    nothing may run. shared: threads share it: the lines read how many there are, from a variable `threads`.
     """
 
     reads: frozenset[str] = frozenset()
@@ -31,6 +33,7 @@ class Item(ABC):
     temporaries: Mapping[str, tuple[Shape, Any]] = {}
     in_place: frozenset[tuple[str, str]] = frozenset()
     demands: frozenset[tuple[str, int, int]] = frozenset()
+    shared: bool = False
 
     @abstractmethod
     def lines(self, shared: Shared = None) -> list[str]:
@@ -58,17 +61,20 @@ class Loops(Item):
         self.demands = frozenset(demand for step in steps for demand in demanded(step))
         writer, _ = self._written(None)
         self.temporaries = writer.buffers
+        self.shared = nest.total >= MANY and writer.independent()
         self.in_place = frozenset(self._in_place(writer))
 
     def _written(self, shared: Shared) -> tuple[Writer, str]:
-        writer = Writer(self.nest, self.stored, shared or {})
+        writer = Writer(self.nest, self.stored, shared or {}, self.shared)
         body = writer.text()
-        parameters = ", ".join(writer.arguments.values())
+        parameters = ", ".join([*(("first", "last") if self.shared else ()), *writer.arguments.values()])
         return writer, f"({parameters}):\n    use_widest_vectors()\n    arrays_do_not_overlap()\n{body}\n"
 
     def lines(self, shared: Shared = None) -> list[str]:
         writer, text = self._written(shared)
-        return [f"{function_name(text)}({', '.join(writer.arguments)})"]
+        name, arguments = function_name(text), ", ".join(writer.arguments)
+        return [f"share(task({name}, ({arguments},)), {writer.lengths[0]}, threads)" if self.shared else
+                f"{name}({arguments})"]
 
     def definitions(self, shared: Shared = None) -> dict[str, str]:
         _, text = self._written(shared)
@@ -108,6 +114,8 @@ class Products(Item):
         self.writes = (product.name,)
         shape = product.c.shape if product.adds else (*product.batch, *product.c.shape)
         self.kinds = {product.name: (shape, product.dtype)}
+        (rows, inner), (_, columns) = product.a.shape, product.b.shape
+        self.shared = rows * inner * columns >= FEW_SHARED
 
     def lines(self, shared: Shared = None) -> list[str]:
         product, lines = self.product, []
@@ -116,7 +124,9 @@ class Products(Item):
         a, b, c = (matrix_text(x, len(product.batch)) for x in (product.a, product.b, product.c))
         first = " == ".join([*[f"i{i}" for i in range(len(product.batch))], "0"])
         beta = f"0.0 if {first} else 1.0" if product.adds else "0.0"
-        return [*lines, "    " * len(product.batch) + f"gemm(1.0, {a}, {b}, {beta}, {c})"]
+        arguments = f"1.0, {a}, {b}, {beta}, {c}"
+        call = f"gemm_shared({arguments}, threads)" if self.shared else f"gemm({arguments})"
+        return [*lines, "    " * len(product.batch) + call]
 
 
 def matrix_text(x: Matrices, batch: int) -> str:
@@ -150,7 +160,7 @@ def step_size(step: Step) -> int:
 
 def items(steps: Sequence[Step], wanted: set[str]) -> list[Item]:
     """The items that compute the wanted names of these steps, in order."""
-    groups = planned(steps, wanted)
+    groups = list(in_parts(planned(steps, wanted)))
     read = [frozenset(group_reads(group)) for group in groups]
     made: list[Item] = []
     for i, group in enumerate(groups):

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
+from contextlib import nullcontext
 from sys import getrefcount
 from typing import Any
 
@@ -33,6 +34,7 @@ from tinygrad_zh.program.native.steps import Steps
 from tinygrad_zh.program.native.trial import again, check
 from tinygrad_zh_kernels import buffers
 from tinygrad_zh_kernels.blas import one_thread
+from tinygrad_zh_kernels.threads import available
 
 
 def build(recorded: Recorded) -> Program:
@@ -82,7 +84,8 @@ class Program:
             "Tensor": Tensor, "freeze": freeze, "asarray": np.asarray, "contiguous": np.ascontiguousarray,
             "same": _same, "settle": self._settle, "commit": self._commit, "pending": (), "finished": 0,
             "set_mode": MODE.set, "reset_mode": MODE.reset, "mode": Mode(grad=False, kernels=steps.kernels),
-            "default_generator": default_generator, "one_thread": one_thread,
+            "default_generator": default_generator, "one_thread": one_thread, "available": available,
+            "nullcontext": nullcontext,
         }
         for name, offset in places.offsets.items():
             if name in steps.values:
@@ -151,6 +154,7 @@ class Program:
                          *self._given.values())
         for leaf in self._owned:
             self.homes[leaf].users += 1
+            self.homes[leaf].programs.add(self)
         self._note_count()
 
     def _let_go(self) -> None:
@@ -166,6 +170,9 @@ class Program:
 
     def __del__(self) -> None:
         self._let_go()
+        for leaf in self._owned:
+            for other in self.homes[leaf].programs:  # they have counted this one's references
+                other.names["count"] = None
 
     def _settle_leaf(self, leaf: str, t: Tensor) -> None:
         """A leaf that this program updates: where it is, if that is a home, this program's or another one's."""

@@ -15,6 +15,8 @@
 What does not change in an inner loop stands before it, and so does the reciprocal of what a loop divides by. (LLVM
 could see to that if it were allowed to, by arcp; but then it divides by estimates too, and x / 0 is nan.) Lengths are
 literals, so that LLVM knows the end of every loop; names are not, so that equal loops are one function.
+
+Where threads share the outermost loop, the function is told from where to where: loops_3f0c(first, last, a0, a1, a2).
 """
 
 from __future__ import annotations
@@ -26,7 +28,17 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_zh.program.lowering import Apply, Counter, Element, Expression, Number, Place, Pointwise, read_by
+from tinygrad_zh.program.lowering import (
+    Apply,
+    Counter,
+    Element,
+    Expression,
+    Number,
+    Place,
+    Pointwise,
+    ScatterSum,
+    read_by,
+)
 from tinygrad_zh.program.lowering.expressions import Shape, c_strides, is_dear, small_power
 from tinygrad_zh.program.native.fusing import FULL, ROW, SCALAR, Member, Nest
 
@@ -51,11 +63,13 @@ class _Scope:
 
 
 class Writer:
-    """Writes the function of a nest. arguments: the arrays that it takes, in order, once it is written."""
+    """Writes the function of a nest. arguments: the arrays that it takes, in order, once it is written. split: the
+    function runs its outermost loop from `first` to `last`."""
 
-    def __init__(self, nest: Nest, stored: set[str], shared: Mapping[str, str]) -> None:
+    def __init__(self, nest: Nest, stored: set[str], shared: Mapping[str, str], split: bool = False) -> None:
         self.nest = nest
         self.shared = shared
+        self.split = split
         self.members = nest.writers
         self.arguments: dict[str, str] = {}
         self.buffers: dict[str, tuple[Shape, Any]] = {}
@@ -68,6 +82,7 @@ class Writer:
         self.needs = _needs(nest, self.first, stored)
         self.scopes = [_Scope() for _ in range(len(self.lengths) + 1)]
         self.results: dict[str, str] = {}  # rows' and scalars' values, totals while they add up
+        self.cleared_each_turn: list[str] = []  # of the outermost loop
 
     # ---- the function
 
@@ -142,9 +157,10 @@ class Writer:
     def close(self, depth: int) -> None:
         """Put a finished loop into the scope around it."""
         scope, around = self.scopes[depth], self.scopes[depth - 1]
-        body = [*scope.lines, *scope.last]
+        body = [*(self.cleared_each_turn if depth == 1 else ()), *scope.lines, *scope.last]
         if body:
-            around.lines.append(f"for i{depth - 1} in range({self.lengths[depth - 1]}):")
+            turns = "first, last" if depth == 1 and self.split else self.lengths[depth - 1]
+            around.lines.append(f"for i{depth - 1} in range({turns}):")
             around.lines.extend("    " + line for line in body)
 
     # ---- reductions
@@ -172,11 +188,37 @@ class Writer:
         return f"store({array}, {at}, {self.together(member, f'load({array}, {at})', value)})"
 
     def cleared(self, member: Member) -> None:
+        """The array begins with what changes nothing: all of it, or in each turn of the outermost loop its part."""
         step = member.step
-        size = int(np.prod(step.shape))
         start = self.begin(member, self.scopes[0]) if hasattr(step, "kind") else _literal(0, step.dtype)
-        line = f"store({self.argument(step.name)}, {'i' if size > 1 else 0}, {start})"
-        self.scopes[0].lines += [f"for i in range({size}):", "    " + line] if size > 1 else [line]
+        part = self.part_of_a_turn(member)
+        size, at = (part, f"{part} * i0 + ") if part else (int(np.prod(step.shape)), "")
+        line = f"store({self.argument(step.name)}, {at}{'i' if size > 1 else 0}, {start})"
+        lines = [f"for i in range({size}):", "    " + line] if size > 1 else [line]
+        (self.cleared_each_turn if part else self.scopes[0].lines).extend(lines)
+
+    def part_of_a_turn(self, member: Member) -> int:
+        """How many numbers of what a member adds to belong to one turn of the outermost loop; 0: they have them in
+        common."""
+        if isinstance(member.step, ScatterSum) or not self.axes:
+            return 0
+        return self.strides_onto(member)[self.axes[0][-1]]
+
+    def independent(self) -> bool:
+        """Whether no turn of the outermost loop needs what another one does, so that threads may share them."""
+        if not self.lengths or self.buffers or (not self.rows and self.passes > 1):
+            return False
+        return all(map(self._keeps_to_its_turn, self.nest.members))
+
+    def _keeps_to_its_turn(self, member: Member) -> bool:
+        if member.level == SCALAR:
+            return member.step.name not in self.stored
+        if member.goes == "onto":
+            return self.part_of_a_turn(member) > 0
+        place = getattr(member.step, "place", None)
+        if place is not None and place.gathers:
+            return False
+        return member.goes == "each" if self.rows == 0 else member.goes != "total"
 
     # ---- places
 
@@ -199,8 +241,13 @@ class Writer:
             return self.offset(0, self.nest.canonical(level))[0]
         if member.goes == "total":
             return "0"
+        return self.offset(0, self.strides_onto(member))[0]
+
+    def strides_onto(self, member: Member) -> Shape:
+        """The strides over all axes of what a reduction adds to."""
+        step = member.step
         strides = tuple(0 if i in step.axes else s for i, s in enumerate(c_strides(step.shape)))
-        return self.index(step.value.shape, Place(0, strides), level)[0]
+        return self.nest.spread(step.value.shape, strides, member.level)
 
     def index(self, shape: Shape, place: Place, level: int) -> tuple[str, int]:
         """The text of an offset, and the depth of the loop where it is known."""
