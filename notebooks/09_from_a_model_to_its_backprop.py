@@ -80,14 +80,14 @@ assert W1.grad is None
 #
 # - `dz2` comes out of the cross-entropy: softmax(z2) minus 1 at the right class, over the 4 samples.
 # - `db2 = dz2.sum(axis=0)`: b2 was added to all 4 rows, so it hears from all 4. What was broadcast is summed.
-# - `dh1 = dz2 @ W2.mT` and `dW2 = h1.mT @ dz2`: a product has two sides, and each sees the other, transposed.
+# - `dh1 = dz2 @ W2.T` and `dW2 = h1.T @ dz2`: a product has two sides, and each sees the other, transposed.
 # - `dz1 = dh1 * (1 - h1 * h1)`: the slope of tanh, in terms of its result.
 # - and the first layer as the second. There is no dx: nobody asked for it.
 
 # %%
 lines = [line.partition("  #")[0].rstrip() for line in program.source.splitlines()]
-for line in ("z1 = x @ W1 + b1", "h1 = np.tanh(z1)", "db2 = dz2.sum(axis=0)", "dh1 = dz2 @ W2.mT", "dW2 = h1.mT @ dz2",
-             "dz1 = dh1 * (1 - h1 * h1)", "db1 = dz1.sum(axis=0)", "dW1 = x.mT @ dz1"):
+for line in ("z1 = x @ W1 + b1", "h1 = np.tanh(z1)", "db2 = dz2.sum(axis=0)", "dh1 = dz2 @ W2.T", "dW2 = h1.T @ dz2",
+             "dz1 = dh1 * (1 - h1 * h1)", "db1 = dz1.sum(axis=0)", "dW1 = x.T @ dz1"):
     assert line in lines, line
 assert not any(line.startswith("dx") for line in lines)
 
@@ -171,7 +171,7 @@ for name in ("dW1", "db1", "dW2", "db2"):
 # program runs and gives gradients. Which ones are wrong?
 
 # %%
-right_line = "dh1 = dz2 @ W2.mT"
+right_line = "dh1 = dz2 @ W2.T"
 broken = program.source.replace(right_line, "dh1 = dz2 @ W2")
 assert broken != program.source
 

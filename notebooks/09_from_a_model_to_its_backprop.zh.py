@@ -77,14 +77,14 @@ assert W1.grad is None
 #
 # - `dz2` 出自交叉熵：softmax(z2) 在正确的类别处减 1，再除以样本数 4。
 # - `db2 = dz2.sum(axis=0)`：b2 加到了全部 4 行上，所以 4 行都对它有贡献。广播过的，就要求和。
-# - `dh1 = dz2 @ W2.mT` 与 `dW2 = h1.mT @ dz2`：乘积有两边，每一边的梯度里都是另一边的转置。
+# - `dh1 = dz2 @ W2.T` 与 `dW2 = h1.T @ dz2`：乘积有两边，每一边的梯度里都是另一边的转置。
 # - `dz1 = dh1 * (1 - h1 * h1)`：tanh 的斜率，用它自己的结果表示。
 # - 第一层与第二层相同。没有 dx：谁也没有要它。
 
 # %%
 lines = [line.partition("  #")[0].rstrip() for line in program.source.splitlines()]
-for line in ("z1 = x @ W1 + b1", "h1 = np.tanh(z1)", "db2 = dz2.sum(axis=0)", "dh1 = dz2 @ W2.mT", "dW2 = h1.mT @ dz2",
-             "dz1 = dh1 * (1 - h1 * h1)", "db1 = dz1.sum(axis=0)", "dW1 = x.mT @ dz1"):
+for line in ("z1 = x @ W1 + b1", "h1 = np.tanh(z1)", "db2 = dz2.sum(axis=0)", "dh1 = dz2 @ W2.T", "dW2 = h1.T @ dz2",
+             "dz1 = dh1 * (1 - h1 * h1)", "db1 = dz1.sum(axis=0)", "dW1 = x.T @ dz1"):
     assert line in lines, line
 assert not any(line.startswith("dx") for line in lines)
 
@@ -165,7 +165,7 @@ for name in ("dW1", "db1", "dW2", "db2"):
 # 哪些是错的？
 
 # %%
-right_line = "dh1 = dz2 @ W2.mT"
+right_line = "dh1 = dz2 @ W2.T"
 broken = program.source.replace(right_line, "dh1 = dz2 @ W2")
 assert broken != program.source
 

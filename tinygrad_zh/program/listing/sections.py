@@ -59,14 +59,20 @@ def sections(tape: Sequence[Line]) -> dict[int, str]:
     return found
 
 
+def _beginning(lines: list[Line], place: str) -> int:
+    """Of the lines at the end that ran at one place of the program, outside of its models, the first; 0 if all did."""
+    first = len(lines) - 1
+    while first and lines[first - 1].info[place] == lines[-1].info[place] and not lines[first - 1].info["modules"]:
+        first -= 1
+    return first
+
+
 def _mark_loss(lines: list[Line], found: dict[int, str]) -> None:
     """The end of the forward lines."""
     if not lines:
         return
     first = next((i for i, line in enumerate(lines) if line.info["op"].__module__ == loss.__name__), None)
     if first is None and lines[-1].outputs[0].size == 1:
-        first = len(lines) - 1
-        while first and lines[first - 1].info["at"] == lines[-1].info["at"] and not lines[first - 1].info["modules"]:
-            first -= 1
+        first = _beginning(lines, "where") or _beginning(lines, "at") or len(lines) - 1
     for line in lines[first:] if first is not None else []:
         found[id(line)] = LOSS

@@ -20,7 +20,7 @@ import numpy as np
 
 from tinygrad_zh._version import __version__
 from tinygrad_zh.i18n import display_width, text, wrap
-from tinygrad_zh.program.listing import Leaf, Listing
+from tinygrad_zh.program.listing import UPDATE, Leaf, Listing
 from tinygrad_zh.program.lowering import Apply, Counter, Element, Expression, NotLowerable, Number, Place
 from tinygrad_zh.program.lowering.evaluation import Evaluation
 from tinygrad_zh.program.lowering.expressions import NotAView, Shape, c_strides, elements, whole
@@ -103,13 +103,15 @@ class _Program:
     # ---- what it computes
 
     def rows(self) -> Iterator[str]:
-        section = ""
+        section, said = "", set[Any]()
         for row in self.all_rows:
             if row.section != section:
                 section = row.section
                 yield from ("", heading(section))
             lines = self.data(row) if self.drawn & set(row.reads) else self.loops.lines(row)
-            words = comment(row.lines)
+            ops = {line.info.get("op") for line in row.lines}
+            words = comment(row.lines, briefly=section == UPDATE and bool(ops) and ops <= said)
+            said |= ops if section == UPDATE else set()
             if words and lines:
                 yield from ("", *(f"# {line}" for line in wrap(words, WIDTH - 2)))
             yield from lines
@@ -406,14 +408,14 @@ def wrapped(head: str, code: str) -> list[str]:
     return [*lines, prefix + code]
 
 
-def _breaks(code: str) -> Iterator[tuple[int, int]]:
-    """(how many brackets are open, where) for the space before each operator."""
+def _breaks(code: str) -> Iterator[tuple[float, int]]:
+    """(how many brackets are open, where) for the space before each operator; * and / bind like half a bracket."""
     depth, last = 0, 0
     for found in re.finditer(r" (?:[-+*/]|if|else|for) ", code):
         between = code[last : found.start()]
         depth += sum(between.count(opening) for opening in "([") - sum(between.count(closing) for closing in ")]")
         last = found.start()
-        yield depth, last
+        yield depth + 0.5 * (found[0].strip() in "*/"), last
 
 
 def heading(section: str) -> str:
