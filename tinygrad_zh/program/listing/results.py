@@ -47,7 +47,7 @@ class Results:
     def of(self, line: Line) -> list[Hint]:
         op = line.info["op"]
         outputs = len(line.outputs) if op.many else len(op.outputs)
-        names: tuple[str, ...] = self.bound.get(id(line), ())
+        names: tuple[str, ...] = self.bound.get(id(line), ()) or (self.around.get(id(line), ()) if outputs > 1 else ())
         if len(names) != outputs or (outputs == 1 and self.times[names[0]] > 1):
             names = ()
         if names:

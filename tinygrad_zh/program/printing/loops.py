@@ -29,6 +29,7 @@ from tinygrad_zh.program.printing.calling import display_names
 from tinygrad_zh.program.printing.comments import comment
 from tinygrad_zh.program.printing.executing import executed
 from tinygrad_zh.program.printing.nested import Index, combined, cut, element, separated, variable, written
+from tinygrad_zh.program.printing.numpy_text import spoken
 from tinygrad_zh.program.printing.rows import Row, copied, required
 from tinygrad_zh.program.printing.simplifying import simplified
 
@@ -60,7 +61,8 @@ def _title(listing: Listing, single: bool) -> str:
     what = text(f"unroll.what.{kind}", name=listing.title)
     said = [text("unroll.loops.origin", version=__version__), *([text("unroll.loops.single")] if single else [])]
     lines = [line for part in said for line in wrap(part, 100)]
-    return "\n".join([text("unroll.loops.title", what=what), "", *lines, ""])
+    about = [*wrap(listing.about, 100), ""] if listing.about else []
+    return spoken([text("unroll.loops.title", what=what), "", *about, *lines, ""])
 
 
 class _Program:
