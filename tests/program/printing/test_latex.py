@@ -339,3 +339,9 @@ def test_what_is_printed_means_what_is_computed(program: str) -> None:
     assert reader.next == "end", text
     assert np.array_equal(value, value_of(tree)), text
 
+
+
+def test_names_of_two_words() -> None:
+    symbols = Symbols(["x_hat", "x_hat2", "W_Q1", "norm_W_Q1"])
+    assert [symbols(name) for name in ("x_hat", "x_hat2", "W_Q1", "norm_W_Q1")] == [
+        r"\hat{x}", r"\hat{x}_{2}", "W_{Q_1}", r"\mathit{norm}_{W_{Q_1}}"]

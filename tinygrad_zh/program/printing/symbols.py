@@ -67,12 +67,15 @@ class Symbols:
 
     def _plain(self, name: str) -> Iterator[str]:
         """Ways to write a name, the most usual first."""
-        head, _, tail = name.rpartition("_")
-        if head and tail in _ACCENTS:
-            yield f"{_ACCENTS[tail]}{{{next(self._plain(head))}}}"
+        accented = re.fullmatch(r"(.+)_(hat|bar|tilde)(\d*)", name)
+        if accented:  # x_hat, and that of the second layer
+            head, accent, number = accented.groups()
+            yield f"{_ACCENTS[accent]}{{{next(self._plain(head))}}}" + (f"_{{{number}}}" if number else "")
         first, _, rest = name.partition("_")
         if (len(first) == 1 or first in _LETTERS) and rest and not rest.isdigit():
             yield f"{_base(first)}_{{{next(self._plain(rest))}}}"
+        elif rest in self._names and first.isalpha():  # norm_W1
+            yield f"{_base(first)}_{{{self._symbol(rest)}}}"
         numbered = re.fullmatch(r"(.*?[^\W\d_])_?(\d+)", name)
         if numbered:
             below = numbered[2] if len(numbered[2]) == 1 else f"{{{numbered[2]}}}"
