@@ -80,9 +80,9 @@ def commit(totals: dict[Source, Any]) -> None:
         if type(source) is not Accumulator:
             continue
         before = source.grad
-        function, arguments = (keep, [total]) if before is None else (add, [before.array, total])
-        after = freeze(function(*arguments))
+        after = freeze(total if before is None else add(before.array, total))
         if tape is not None:
+            function, arguments = (keep, [total]) if before is None else (add, [before.array, total])
             tape.write("gradient", function, arguments, {}, (after,), source=source)
         new.append((source, Tensor(after)))
     for source, gradient in new:

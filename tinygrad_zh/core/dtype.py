@@ -30,7 +30,7 @@ def to_array(data: Any, dtype: Any = None) -> np.ndarray[Any, Any]:
 
     Raises TypeError for what is no number (strings, objects, complex) or ragged.
     """
-    if hasattr(data, "mask") and hasattr(data, "filled"):
+    if type(data) is not np.ndarray and hasattr(data, "mask") and hasattr(data, "filled"):
         raise TypeError("a tensor has no mask; use masked.filled(value) to say what stands where it is masked")
     from_python = not hasattr(data, "dtype")
     try:

@@ -16,7 +16,7 @@ import numpy as np
 from tinygrad_zh import device as devices
 from tinygrad_zh.core.dtype import to_array
 from tinygrad_zh.core.mode import MODE
-from tinygrad_zh.core.tensor import Accumulator, Tensor
+from tinygrad_zh.core.tensor import Accumulator, Tensor, shape_of
 from tinygrad_zh.device import device_of, freeze, is_frozen
 
 _serial = itertools.count()
@@ -106,7 +106,7 @@ class OpMeta(type):
 
     def __call__(cls, *inputs: Any, **attributes: Any) -> Any:
         """Run the op. Arrays in, arrays out; with a Tensor among the inputs, Tensors out."""
-        mode = MODE.get()
+        grad, tape, kernels = MODE.get()
         attributes = {**cls.defaults, **attributes} if attributes else cls.defaults
         arrays = []
         sources = []
@@ -130,9 +130,7 @@ class OpMeta(type):
         if others and tensors:
             arrays = [own(x) if type(x) is not Tensor else x.array for x in inputs]
 
-        tape = mode.tape
-        formula = cls.forward
-        body = formula if mode.kernels is None else mode.kernels.get(formula, formula)
+        body = cls.forward if kernels is None else kernels.get(cls.forward, cls.forward)
         before = None if tape is None else (perf_counter(), _generator_states(attributes))
         try:
             results = body(*arrays, **attributes)
@@ -155,7 +153,7 @@ class OpMeta(type):
                 _of_one_device(cls, arrays, attributes, tape)
 
         line = None if tape is None else tape.forward(cls, inputs, arrays, attributes, outputs, before)
-        if not need or not mode.grad or not cls.backwards:
+        if not need or not grad or not cls.backwards:
             return Tensor(results) if cls.single else _tensors(cls, outputs, None)
         key = (need, len(inputs)) if cls.variadic else need
         plan = cls.plans.get(key) or make_plan(cls, need, len(inputs))
@@ -262,10 +260,10 @@ def _outputs_with_gradient(cls: Any) -> tuple[bool, ...]:
 _KEEP = {
     "input": "inputs[{}]",
     "output": "outputs[{}]",
-    "input_shape": "shape(inputs[{}])",
-    "output_shape": "shape(outputs[{}])",
+    "input_shape": "shape_of(inputs[{}])",
+    "output_shape": "shape_of(outputs[{}])",
     "inputs": "tuple(inputs)",
-    "inputs_shape": "tuple(map(shape, inputs))",
+    "inputs_shape": "tuple(map(shape_of, inputs))",
 }
 
 
@@ -302,7 +300,7 @@ def make_plan(cls: Any, need: int, count: int) -> Plan:
                             "pass it as a constant (detach())")
     aux = tuple(index for kind, index in saved if kind == "output" and index >= len(cls.outputs))
     kept = f"[{', '.join(_KEEP[kind].format(index) for kind, index in saved)}]"
-    keep = _compiled(f"{cls.__name__} keeps {kept}", f"lambda inputs, outputs: {kept}", shape=np.shape)
+    keep = _compiled(f"{cls.__name__} keeps {kept}", f"lambda inputs, outputs: {kept}", shape_of=shape_of)
     plan = Plan(tuple(saved), keep, tuple(partials), aux)
     cls.plans[(need, count) if cls.variadic else need] = plan
     return plan
@@ -322,12 +320,12 @@ def own(x: Any) -> Any:
     """An operand that is no tensor, safe from later writes: NumPy scalars are Python's, writable arrays are copied."""
     if type(x) in _NUMBERS or x is None:
         return x
+    if type(x) is np.ndarray and x.dtype.kind in "fiub":
+        return x if is_frozen(x) else freeze(to_array(x))
     if isinstance(x, np.generic) and x.dtype.kind in "fiub":
         return x.item()
     if isinstance(x, tuple):
         return tuple([x_ if isinstance(x_, slice) or x_ is None or x_ is Ellipsis else own(x_) for x_ in x])
-    if type(x) is np.ndarray and x.dtype.kind in "fiub" and is_frozen(x):
-        return x
     if isinstance(x, (slice, type(Ellipsis))) or hasattr(x, "__cuda_array_interface__"):
         return x
     return freeze(to_array(x))

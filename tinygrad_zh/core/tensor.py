@@ -190,8 +190,9 @@ class Tensor:
 
     def zero_grad(self) -> None:
         """Forget the gradient: `grad` is None until the next backward. 中文：清除梯度。"""
-        if self.grad is not None:
-            self.grad = None
+        holder = self.retained if type(self.source) is tuple else self.source
+        if holder is not None:
+            holder.grad = None  # type: ignore[union-attr]
 
     def retain_grad(self) -> None:
         """Keep this result's gradient too in `grad`; a leaf's is always kept. 中文：保留中间结果的梯度。"""
@@ -232,9 +233,9 @@ class Tensor:
         op's result, ValueError for another shape, TypeError where a cast would lose more than precision and for a
         tensor that is on another device.
         """
-        if not self.is_leaf:
+        if type(self.source) is tuple:
             raise RuntimeError(f"assign is for leaves; this tensor is the result of "
-                               f"{self.source[0].op.__name__}")  # type: ignore[index]
+                               f"{self.source[0].op.__name__}")
         array = new.array if isinstance(new, Tensor) else new
         if not _takes_the_place_of(array, self.array):
             array = self._fitted(new, array)
@@ -363,6 +364,8 @@ def relocate(tensors: Iterable[Tensor], device: str) -> None:
 
 def shape_of(x: Any) -> tuple[int, ...]:
     """The shape of a tensor, an array, a number or nested lists; np.shape would go a long way round to a tensor's."""
+    if type(x) is Tensor:
+        return x.array.shape
     return x.shape if hasattr(x, "shape") else np.shape(x)
 
 

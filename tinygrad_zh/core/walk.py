@@ -46,8 +46,8 @@ class Contribution(NamedTuple):
 def sum_to(gradient: Any, shape: tuple[int, ...]) -> Any:
     """Undo a broadcast: sum over the axes that were added, and over those stretched from 1. 中文：对广播的维度求和。"""
     lead = gradient.ndim - len(shape)
-    stretched = tuple(i for i, n in enumerate(shape) if n == 1 and gradient.shape[i + lead] != 1)
     summed = gradient.sum(axis=tuple(range(lead))) if lead else gradient
+    stretched = tuple([i for i, n in enumerate(shape) if summed.shape[i] != n])
     return summed.sum(axis=stretched, keepdims=True) if stretched else summed
 
 
@@ -71,10 +71,9 @@ def keep(total: Any) -> Any:
 
 def reachable(roots: Iterable[Source]) -> list[Call]:
     """The calls below the roots, latest first: an op uses only what was there before it, so this is topological."""
-    stack = [source[0] for source in roots if type(source) is tuple]
-    seen = set(stack)
-    while stack:
-        call = stack.pop()
+    seen = {source[0] for source in roots if type(source) is tuple}
+    calls = list(seen)
+    for call in calls:  # which grows meanwhile
         if call.saved is None:
             raise RuntimeError(
                 f"backward was already run through {call.op.__name__}, and what it kept is released; "
@@ -82,8 +81,9 @@ def reachable(roots: Iterable[Source]) -> list[Call]:
         for source in call.sources:
             if type(source) is tuple and source[0] not in seen:
                 seen.add(source[0])
-                stack.append(source[0])
-    return sorted(seen, key=attrgetter("serial"), reverse=True)
+                calls.append(source[0])
+    calls.sort(key=attrgetter("serial"), reverse=True)
+    return calls
 
 
 def walk(roots: dict[Source, Any], totals: dict[Source, Any], *, create_graph: bool = False,
@@ -263,7 +263,7 @@ def _input(call: Call, slot: int) -> str:
 
 def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
     tail = to[len(to) - len(shape):]
-    return len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape, tail, strict=True))
+    return tail == shape or (len(shape) <= len(to) and all(n in (1, m) for n, m in zip(shape, tail, strict=True)))
 
 
 def lift(call: Call) -> list[Any]:

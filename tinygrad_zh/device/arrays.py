@@ -63,14 +63,15 @@ def freeze(value: Any) -> Any:
     What a view looks at is locked too: a view can be unlocked again as long as its base is writable.
     CuPy has no read-only arrays: there a result is only never handed out for writing.
     """
-    if isinstance(value, (np.ndarray, np.generic, float, int, bool)):
-        array = np.asarray(value)
-        array.setflags(write=False)
-        base = array.base
-        while isinstance(base, np.ndarray):
-            base.setflags(write=False)
-            base = base.base
-        return array
+    if type(value) is not np.ndarray:
+        if not isinstance(value, (np.generic, np.ndarray, float, int, bool)):
+            return value
+        value = np.asarray(value)
+    value.setflags(False)
+    base = value.base
+    while isinstance(base, np.ndarray):
+        base.setflags(write=False)
+        base = base.base
     return value
 
 

@@ -67,12 +67,14 @@ class Optimizer:
             for part, value in self.groups.updates():
                 part.take(value.array)
             return
-        new: list[tuple[Tensor, Tensor]] = []
+        tensors: list[Tensor] = []
+        values: list[Tensor] = []
         for p, state in zip(self.parameters, self.state, strict=True):
             if p.grad is not None:
-                new += zip((p, *state.values()), self.updated(p, state), strict=True)
-        for old, value in new:
-            old.assign(value)
+                tensors += (p, *state.values())
+                values += self.updated(p, state)
+        for t, value in zip(tensors, values, strict=True):
+            t.assign(value)
 
     def updated(self, p: Tensor, state: dict[str, Tensor]) -> tuple[Tensor, ...]:
         """The new parameter and its new state, from its gradient; nothing is changed."""
