@@ -37,7 +37,8 @@ class Body:
     device: "cpu" (function(*arrays, **keywords), on NumPy arrays) or "cuda" (function(launch, *arrays, **keywords),
     where `launch` is a Launcher and the arrays are on its device). dtypes: of the floating arguments. covers: which
     arguments it takes beyond that; for the others the formula is there. strided: it takes any memory layout; for the
-    other bodies what is not contiguous is copied first.
+    other bodies what is not contiguous is copied first. least: below so many numbers in the first array a call of the
+    formula takes less time than one of the body, and the engine takes the formula.
     """
 
     kernel: Kernel
@@ -47,6 +48,7 @@ class Body:
     dtypes: tuple[str, ...]
     covers: Callable[..., bool] | None
     strided: bool = False
+    least: int = 0
 
     @property
     def adds(self) -> tuple[str, str]:
@@ -75,15 +77,18 @@ class Body:
 
     def run(self, launch: Any, arguments: Arguments) -> Any:
         """The body's result; `launch` is for bodies on CUDA, None for the others."""
-        arrays, keywords = arguments
+        arrays = self.laid_out(arguments.arrays)
+        if self.device == "cpu":
+            return self.function(*arrays, **arguments.keywords)
+        return self.function(launch, *arrays, **arguments.keywords)
+
+    def laid_out(self, arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+        """The arrays as the body takes them: contiguous, unless it takes any memory layout."""
         if not self.strided:
             for x in arrays:
                 if type(x) is not tuple and not x.flags.c_contiguous:
-                    arrays = tuple([_contiguous(x) for x in arrays])
-                    break
-        if self.device == "cpu":
-            return self.function(*arrays, **keywords)
-        return self.function(launch, *arrays, **keywords)
+                    return tuple([_contiguous(x) for x in arrays])
+        return arrays
 
     def __str__(self) -> str:
         return f"{self.kernel.name} {self.name}"
@@ -128,7 +133,7 @@ class Kernel:
 
     def body(self, name: str, *, device: str, dtypes: tuple[str, ...] = FLOATS,
              covers: Callable[..., bool] | None = None,
-             strided: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+             strided: bool = False, least: int = 0) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
         """Decorates a function: it is a body of this kernel from now on.
 
         Raises ValueError for a name that is taken, a device that is none, or a function without the two lines that
@@ -138,7 +143,7 @@ class Kernel:
             raise ValueError(f'{self.name} {name}: a body runs on "cpu" or "cuda", not {device!r}')
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            body = Body(self, name, device, function, dtypes, covers, strided)
+            body = Body(self, name, device, function, dtypes, covers, strided, least)
             if not all(body.adds):
                 raise ValueError(f'{body}: its docstring says what it adds, then "中文：" and the same in Chinese')
             if name in self.own:

@@ -112,6 +112,14 @@ def test_what_no_body_covers_the_formula_does(mine: Any) -> None:
     assert counted(body) == [(2, 3)]
 
 
+def test_where_the_formula_takes_less_time_it_runs(mine: Any) -> None:
+    body = mine(more=", least=12")
+    with tz.use_kernels("mine"):
+        F.softmax(tz.tensor(np.zeros((2, 3), np.float32)))
+        F.softmax(tz.tensor(np.zeros((4, 3), np.float32)))
+    assert counted(body) == [(4, 3)]
+
+
 def test_of_several_the_first_that_covers_a_call(mine: Any) -> None:
     first, second = mine("first", more=", covers=lambda x, axis=-1: x.shape[0] == 2"), mine("second")
     with tz.use_kernels("first", "second"):

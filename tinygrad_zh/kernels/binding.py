@@ -48,7 +48,8 @@ def use_kernels(*names: str) -> Iterator[None]:
     """Within the block the formulas' work is done by these bodies, where they cover it. 中文：选用计算核。
 
     "numba" on the CPU; "cuda-c", "numba-cuda" on CUDA. With several names the first that covers a call is taken, and
-    where none does the formula runs: dtypes, shapes and memory layouts that a body does not cover are no error.
+    where none does the formula runs: dtypes, shapes and memory layouts that a body does not cover are no error. It also
+    runs where an array is so small that the body says the formula takes less time (`Body.least`).
     "formulas" takes all kernels away. Results agree with the formulas' to rounding. Raises ValueError for a name that
     no body has.
 
@@ -96,8 +97,8 @@ def _first_that_covers(bodies: list[Body], otherwise: Callable[..., Any]) -> Cal
                         return body.run(_launcher(), Arguments(arrays, keywords))
                 return otherwise(*arrays, **keywords)
         for body in on_cpu:
-            if body.accepts(*arrays, **keywords):
-                return body.run(None, Arguments(arrays, keywords))
+            if (not body.least or arrays[0].size >= body.least) and body.accepts(*arrays, **keywords):
+                return body.function(*body.laid_out(arrays), **keywords)
         return otherwise(*arrays, **keywords)
 
     return run

@@ -32,7 +32,7 @@ def run(serial: Callable[..., None], parallel: Callable[..., None], *inputs: Any
 # ---- relu
 
 
-@activation.relu_forward.body("numba", device="cpu")
+@activation.relu_forward.body("numba", device="cpu", least=1 << 15)
 def relu_forward(x: Any) -> Any:
     """One pass in vector instructions.
 
@@ -56,7 +56,7 @@ def _relu(y, x):
         y[i] = zero if x[i] < zero else x[i]
 
 
-@activation.relu_backward.body("numba", device="cpu")
+@activation.relu_backward.body("numba", device="cpu", least=1 << 11)
 def relu_backward(dy: Any, y: Any) -> Any:
     """One pass, without an array of truth values.
 
@@ -106,7 +106,7 @@ def _sigmoid(y, x):
         y[i] = sigmoid(x[i])
 
 
-@activation.sigmoid_backward.body("numba", device="cpu")
+@activation.sigmoid_backward.body("numba", device="cpu", least=1 << 13)
 def sigmoid_backward(dy: Any, y: Any) -> Any:
     """One pass, without temporary arrays.
 
@@ -133,7 +133,7 @@ def _sigmoid_backward(dx, dy, y):
 # ---- tanh
 
 
-@activation.tanh_forward.body("numba", device="cpu")
+@activation.tanh_forward.body("numba", device="cpu", least=1 << 16)
 def tanh_forward(x: Any) -> Any:
     """One pass, with tanh as a rational function in vector instructions.
 
@@ -156,7 +156,7 @@ def _tanh(y, x):
         y[i] = tanh(x[i])
 
 
-@activation.tanh_backward.body("numba", device="cpu")
+@activation.tanh_backward.body("numba", device="cpu", least=1 << 13)
 def tanh_backward(dy: Any, y: Any) -> Any:
     """One pass, without temporary arrays.
 

@@ -16,7 +16,7 @@ FEW = 50_000
 """Parameters below which a second thread costs more than it helps."""
 
 
-@adam.forward.body("numba", device="cpu", covers=covers)
+@adam.forward.body("numba", device="cpu", covers=covers, least=1 << 11)
 def forward(w0: Any, g: Any, m0: Any, v0: Any, lr: Any, t: Any, *, beta1: float = 0.9, beta2: float = 0.999,
             eps: float = 1e-8) -> Any:
     """One pass instead of eighteen; what depends on t alone is computed once.
@@ -26,7 +26,7 @@ def forward(w0: Any, g: Any, m0: Any, v0: Any, lr: Any, t: Any, *, beta1: float 
     return _update(w0, g, m0, v0, float(lr), float(t), beta1, beta2, eps, 0.0)
 
 
-@adam.decayed_forward.body("numba", device="cpu", covers=covers)
+@adam.decayed_forward.body("numba", device="cpu", covers=covers, least=1 << 10)
 def decayed_forward(w0: Any, g: Any, m0: Any, v0: Any, lr: Any, t: Any, *, beta1: float = 0.9, beta2: float = 0.999,
                     eps: float = 1e-8, decay: float = 0.01) -> Any:
     """One pass instead of twenty; the decay is one more factor.

@@ -92,7 +92,7 @@ def share(i, shares, size, columns):
 # ---- relu
 
 
-@bias_activation.relu_forward.body("numba", device="cpu", covers=covers)
+@bias_activation.relu_forward.body("numba", device="cpu", covers=covers, least=1 << 13)
 def relu_forward(x: Any, b: Any) -> Any:
     """One pass in vector instructions: x + b is never stored.
 
@@ -119,7 +119,7 @@ def _relu(y, x, wide):
             out[j] = zero if z < zero else z
 
 
-@bias_activation.relu_backward.body("numba", device="cpu", covers=covers_backward)
+@bias_activation.relu_backward.body("numba", device="cpu", covers=covers_backward, least=1 << 13)
 def relu_backward(dy: Any, y: Any) -> Any:
     """dx and the sums of its columns in one pass.
 
@@ -179,7 +179,7 @@ def _sigmoid(y, x, wide):
             out[j] = sigmoid(row[j] + wide[j])
 
 
-@bias_activation.sigmoid_backward.body("numba", device="cpu", covers=covers_backward)
+@bias_activation.sigmoid_backward.body("numba", device="cpu", covers=covers_backward, least=1 << 15)
 def sigmoid_backward(dy: Any, y: Any) -> Any:
     """dx and the sums of its columns in one pass.
 
@@ -214,7 +214,7 @@ def _sigmoid_backward(dx, dy, y, sums, columns, first, last):
 # ---- tanh
 
 
-@bias_activation.tanh_forward.body("numba", device="cpu", covers=covers)
+@bias_activation.tanh_forward.body("numba", device="cpu", covers=covers, least=1 << 14)
 def tanh_forward(x: Any, b: Any) -> Any:
     """One pass, with tanh as a rational function in vector instructions.
 
@@ -239,7 +239,7 @@ def _tanh(y, x, wide):
             out[j] = tanh(row[j] + wide[j])
 
 
-@bias_activation.tanh_backward.body("numba", device="cpu", covers=covers_backward)
+@bias_activation.tanh_backward.body("numba", device="cpu", covers=covers_backward, least=1 << 14)
 def tanh_backward(dy: Any, y: Any) -> Any:
     """dx and the sums of its columns in one pass.
 

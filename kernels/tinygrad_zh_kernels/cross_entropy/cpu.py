@@ -87,7 +87,7 @@ def _sums_of_short(top, total, x, first, last):
             total[start + i] = s
 
 
-@cross_entropy.backward.body("numba", device="cpu", covers=covers_backward)
+@cross_entropy.backward.body("numba", device="cpu", covers=covers_backward, least=1 << 10)
 def backward(dy: Any, x: Any, t: Any, lse: Any) -> Any:
     """One pass: eˣ⁻ˡˢᵉ in vector instructions, times ∂L/∂y; the label's own number is computed again, less 1.
 

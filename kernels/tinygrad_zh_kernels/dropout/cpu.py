@@ -25,7 +25,7 @@ M0, M1 = map(np.uint64, MULTIPLIERS)
 W0, W1 = map(np.uint64, WEYL)
 
 
-@dropout.forward.body("numba", device="cpu", covers=covers)
+@dropout.forward.body("numba", device="cpu", covers=covers, least=1 << 16)
 def forward(x: Any, *, p: Any, scale: float, rng: Any) -> tuple[Any, Any]:
     """Each thread computes its own words, some blocks at a time, and compares them in vector instructions.
 
@@ -111,7 +111,7 @@ def _high(typing: Any, a: Any, b: Any) -> Any:
     return types.uint64(types.uint64, types.uint64), generate
 
 
-@dropout.backward.body("numba", device="cpu", covers=covers_backward)
+@dropout.backward.body("numba", device="cpu", covers=covers_backward, least=1 << 14)
 def backward(dy: Any, mask: Any, *, scale: float) -> Any:
     """One pass, in vector instructions.
 

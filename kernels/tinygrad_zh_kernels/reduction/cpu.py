@@ -47,7 +47,7 @@ def over(serial: Callable[..., None], parallel: Callable[..., None], out: Any, x
 # ---- sum and mean
 
 
-@reduction.sum.body("numba", device="cpu", covers=covers)
+@reduction.sum.body("numba", device="cpu", covers=covers, least=1 << 15)
 def sum_of(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
     """Vector instructions, in sums of a thousand numbers that are added in pairs; all threads.
 
@@ -56,7 +56,7 @@ def sum_of(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) 
     return reduce(_sums, _sums_parallel, x, axis, keepdims)
 
 
-@reduction.mean.body("numba", device="cpu", covers=covers_something)
+@reduction.mean.body("numba", device="cpu", covers=covers_something, least=1 << 14)
 def mean_of(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = (), n: float) -> Any:
     """As the sum, divided by n.
 
@@ -112,7 +112,7 @@ def _in_one_loop(x):
 # ---- max
 
 
-@reduction.max.body("numba", device="cpu", covers=covers_something)
+@reduction.max.body("numba", device="cpu", covers=covers_something, least=1 << 12)
 def max_of(x: Any, *, axis: Any = None, keepdims: bool = False, kept: Any = ()) -> Any:
     """Vector instructions, all threads.
 

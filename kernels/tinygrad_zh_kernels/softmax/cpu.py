@@ -138,7 +138,7 @@ def row_max(row):
     return m
 
 
-@softmax.backward.body("numba", device="cpu", covers=covers)
+@softmax.backward.body("numba", device="cpu", covers=covers, least=1 << 11)
 def backward(dy: Any, y: Any, *, axis: int) -> Any:
     """One pass for Σ dy y and one for dx, over rows that stay in the cache.
 
@@ -202,7 +202,7 @@ def _subtract(y, x, m, log_s):
         y[j] = x[j] - m - log_s
 
 
-@softmax.log_backward.body("numba", device="cpu", covers=covers)
+@softmax.log_backward.body("numba", device="cpu", covers=covers, least=1 << 11)
 def log_backward(dy: Any, y: Any, *, axis: int) -> Any:
     """One pass for Σ dy and one for dx, with eʸ in vector instructions.
 
