@@ -6,6 +6,9 @@ costs of a pass drop out. The runs are interleaved, so that a slow moment of the
 and the median of many rounds is taken. PyTorch, where it is installed, runs the same chain in the same
 rounds; its own kernels are in its figure, less the same NumPy calls.
 
+A whole training step follows, of a network so small that it is nearly all overhead: case c of training.py, 2–10–1 with
+100 samples, 7 ops forward, 10 partials, 4 updates. Beside it stand the same step in NumPy by hand, and PyTorch's.
+
     python benchmarks/tape.py [--json] [--rounds N]
 
 Exits with 1 where a budget is exceeded.
@@ -32,6 +35,8 @@ sys.path.insert(0, str(ROOT))
 
 import tinygrad_zh as tz  # noqa: E402
 from benchmarks.machine import machine, print_machine  # noqa: E402
+from benchmarks.peers import ours  # noqa: E402
+from benchmarks.peers.cases import CASES, batches, weights  # noqa: E402
 
 SHORT, LONG = 10, 110
 MICROSECONDS_AN_OP = 4.0
@@ -193,6 +198,64 @@ def measure(case: Case, rounds: int) -> dict[str, float]:
     return {"numpy": bare, "tape": engine - bare} | ({"torch": torch[0] - bare} if torch else {})
 
 
+# ---- a whole step
+
+SMALLEST = CASES["c"]
+CALLS = 21
+"""Ops forward, partials and updates in it."""
+STEPS = 20
+"""Between two looks at the clock."""
+
+Step = Callable[[int], Any]
+
+
+def step_by_hand() -> Step:
+    """The step in NumPy, as one writes it."""
+    W1, b1, W2, b2 = weights(SMALLEST).values()
+    data, rate = batches(SMALLEST), np.float32(SMALLEST.rate)
+
+    def step(i: int) -> Any:
+        nonlocal W1, b1, W2, b2
+        x, t = data[i % len(data)]
+        h = np.maximum(x @ W1 + b1, 0)
+        e = h @ W2 + b2 - t
+        dp = e * (2 / e.size)
+        dh = np.where(h > 0, dp @ W2.T, 0)
+        W1, b1 = W1 - rate * (x.T @ dh), b1 - rate * dh.sum(axis=0)
+        W2, b2 = W2 - rate * (h.T @ dp), b2 - rate * dp.sum(axis=0)
+        return (e * e).mean()
+
+    return step
+
+
+def steps() -> dict[str, Step]:
+    """The ways to take it, by name."""
+    found = {"NumPy by hand": step_by_hand(), "formulas": ours.stepper(SMALLEST, "formulas")}
+    if find_spec("numba"):
+        found["numba"] = ours.stepper(SMALLEST, "numba")
+    if find_spec("torch"):
+        from benchmarks.peers import pytorch
+
+        found["PyTorch"] = pytorch.stepper(SMALLEST, "PyTorch")
+    return found
+
+
+def measure_steps(rounds: int) -> dict[str, float]:
+    """Median microseconds a step, by name; the first losses are the same."""
+    ways = steps()
+    losses = {name: [float(step(i)) for i in range(len(batches(SMALLEST)))] for name, step in ways.items()}
+    for found in losses.values():
+        np.testing.assert_allclose(found, losses["NumPy by hand"], rtol=1e-4)
+    samples: dict[str, list[float]] = {name: [] for name in ways}
+    for _ in range(rounds):
+        for name, step in ways.items():
+            start = time.perf_counter()
+            for i in range(STEPS):
+                step(i)
+            samples[name].append((time.perf_counter() - start) / STEPS * 1e6)
+    return {name: statistics.median(column) for name, column in samples.items()}
+
+
 class Watched(tz.Op):
     """y = x, whose backward looks at who called it"""
 
@@ -230,9 +293,15 @@ def main() -> int:
         torch = f"{cost['torch']:9.2f}" if "torch" in cost else f"{'absent':>9}"
         print(f"{case.name:<44}{cost['numpy']:8.2f}{cost['tape']:8.2f}{MICROSECONDS_AN_OP:8.2f}{torch}"
               f"  {'PASS' if within else 'FAIL'}")
+    whole = results["microseconds_a_step"] = {
+        name: round(value, 1) for name, value in measure_steps(arguments.rounds).items()}
+    print(f"\n{'a training step, 2–10–1, 100 samples':<44}{'µs':>8}{'µs a call beyond NumPy':>26}")
+    for name, value in whole.items():
+        beyond = "" if name == "NumPy by hand" else f"{(value - whole['NumPy by hand']) / CALLS:.2f}"
+        print(f"{name:<44}{value:8.1f}{beyond:>26}")
     between = results["frames"] = frames()
     passed &= between <= FRAMES
-    print(f"{'frames between loss.backward() and a formula':<44}{'':8}{between:8d}{FRAMES:8d}{'':9}"
+    print(f"\n{'frames between loss.backward() and a formula':<44}{'':8}{between:8d}{FRAMES:8d}{'':9}"
           f"  {'PASS' if between <= FRAMES else 'FAIL'}")
     if arguments.json:
         path = ROOT / "benchmarks" / "results" / "tape.json"
