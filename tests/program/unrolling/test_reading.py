@@ -161,3 +161,12 @@ def test_whatever_the_file_is_called(style: str, tmp_path: Path) -> None:
         (w * w).sum().backward()
     program = unroll_tape(tape, 'a"""; import nothing\\n.py', "en", style)
     assert 'a"""; import nothing\\n.py' in ran(program, tmp_path)["__doc__"]
+
+
+def test_two_models_and_what_is_pooled(tmp_path: Path) -> None:
+    images, classes = nn.Conv2d(1, 2, 3), nn.Sequential(nn.Flatten(), nn.Dense(8, 3))
+    program = tz.unroll(lambda x: F.mean(classes(F.max_pool2d(F.relu(images(x)), 2))), data(2, 1, 6, 6))
+    assert "# Conv2d.W  float32 (2, 1, 3, 3)" in program.source
+    assert "# Sequential[1].W  float32 (8, 3)" in program.source
+    assert "pooled1_flat = pooled1.reshape(2, 8)" in code(program), program.source
+    assert_equal(program, tmp_path)

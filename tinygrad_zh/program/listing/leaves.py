@@ -24,7 +24,9 @@ class Parameters:
         self.leaves: dict[int, str] = {}  # the id of an accumulator -> the leaf's name
         roots = {id(line.info["module"]): line.info["module"] for line in recording.tape.of("enter")
                  if line.info["depth"] == 0}
-        modules = [(path, module) for root in roots.values() for path, module in root.named_modules()]
+        whose = {key: f"{type(root).__name__}." if len(roots) > 1 else "" for key, root in roots.items()}
+        modules = [(f"{whose[key]}{path}".removesuffix("."), module)
+                   for key, root in roots.items() for path, module in root.named_modules()]
         self._roles([module for _, module in modules])
         self._models(dict((id(m), (path, m)) for path, m in reversed(modules)), [id(m) for _, m in modules])
         for optimizer in recording.optimizers:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from tinygrad_zh import nn
 from tinygrad_zh.core.tape import Line
 from tinygrad_zh.nn import Module
-from tinygrad_zh.ops import activation, loss, normalization, shape, update
+from tinygrad_zh.ops import activation, loss, normalization, pooling, shape, update
 from tinygrad_zh.program.listing.identifiers import identifier
 from tinygrad_zh.program.listing.parts import Hint
 from tinygrad_zh.program.naming import name_of_op, names_around, result_names
@@ -91,6 +91,7 @@ class Results:
         first = self.lister.names.get(id(line.arguments[0])) if line.arguments else None
         base = self.lister.base_of(first) if first is not None else ""
         if op.__module__ == activation.__name__ and base in self.parts:
+            self.parts["a" + self.parts[base]] = self.parts[base]
             return Hint("value", "a" + self.parts[base], own=True)
         repeated = self.bound.get(id(line), ())
         if len(repeated) == 1:
@@ -116,6 +117,8 @@ class Results:
                 return "scores"
         if op.__name__ in ("Softmax", "MaskedSoftmax") and reader is not None and reader.__name__ == "MatMul":
             return "weights"
+        if op.__module__ == pooling.__name__ and base in self.parts:
+            return "pooled" + self.parts[base]
         parameter = self._parameter(line)
         if parameter and op.__name__ in ("Cast", "Norm"):  # on the way to the norm of all gradients
             self.of_parameter[id(line.outputs[0])] = parameter
