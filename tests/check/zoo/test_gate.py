@@ -3,6 +3,8 @@ right twins pass."""
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 
@@ -18,6 +20,8 @@ from tinygrad_zh.check.zoo.sign import WrongSign
 TUNING = [bug for bug in BUGS if not bug.held_out]
 GATED = BUGS
 """Until its one published run on the held-out half, the checker was run on the other half alone."""
+
+BY_NAME = {bug.name: bug for bug in BUGS}
 
 KILLED = 0.95
 MISSED = {
@@ -38,9 +42,18 @@ def report(function, inputs, bug, **options):
     return gradcheck(function, *inputs, order=bug.order, **options)
 
 
+@cache
+def found_at(point, name):
+    """The report on a bug there. Where a bug shows at any point, both points are one, and so is the report."""
+    bug = BY_NAME[name]
+    if point == "showing" and bug.showing is bug.inputs:
+        return found_at("inputs", name)
+    return report(bug.function, getattr(bug, point), bug)
+
+
 def missed(point):
     """The names of the bugs that pass there."""
-    return {bug.name for bug in GATED if report(bug.function, getattr(bug, point), bug)}
+    return {bug.name for bug in GATED if found_at(point, bug.name)}
 
 
 def check_score(names, known):
@@ -73,7 +86,7 @@ def test_its_right_twin_passes(bug):
 ], ids=str)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_it_is_called_by_its_name(bug, seed):
-    found = report(bug.function, bug.showing, bug, seed=seed)
+    found = report(bug.function, bug.showing, bug, seed=seed) if seed else found_at("showing", bug.name)
     assert DIAGNOSES[bug.name] in [failure.diagnosis for failure in found.failures], str(found)
 
 
