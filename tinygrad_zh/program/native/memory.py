@@ -88,7 +88,7 @@ class Home:
     """Memory of its own for what the user sees. NumPy makes `memory` the base of every view, however indirect; `array`
     is what the program writes into, `seen` the read-only array that others get, `lent` another for Python's part."""
 
-    __slots__ = ("__weakref__", "array", "lent", "memory", "seen", "users")
+    __slots__ = ("__weakref__", "array", "lent", "memory", "programs", "seen", "users")
 
     def __init__(self, shape: tuple[int, ...], dtype: Any) -> None:
         size = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
@@ -97,6 +97,7 @@ class Home:
         self.array = np.ndarray(shape, dtype, self.memory, start)
         self.seen, self.lent = self.array.view(), self.array.view()
         self.users = 0  # programs that refer to `seen` twice and to the memory once
+        self.programs: weakref.WeakSet[Any] = weakref.WeakSet()  # the same, and those that did
         HOMES[id(self.seen)] = self
         for array in (self.seen, self.lent, self.memory):  # a view of writable memory could be unlocked
             array.setflags(write=False)
