@@ -206,19 +206,14 @@ class Writer:
 
     def independent(self) -> bool:
         """Whether no turn of the outermost loop needs what another one does, so that threads may share them."""
-        if not self.lengths or self.buffers or (not self.rows and self.passes > 1):
-            return False
-        return all(map(self._keeps_to_its_turn, self.nest.members))
+        return bool(self.lengths) and not self.buffers and all(map(self._keeps_to_its_turn, self.nest.members))
 
     def _keeps_to_its_turn(self, member: Member) -> bool:
         if member.level == SCALAR:
             return member.step.name not in self.stored
         if member.goes == "onto":
             return self.part_of_a_turn(member) > 0
-        place = getattr(member.step, "place", None)
-        if place is not None and place.gathers:
-            return False
-        return member.goes == "each" if self.rows == 0 else member.goes != "total"
+        return member.goes != "total"
 
     # ---- places
 

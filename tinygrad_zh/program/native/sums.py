@@ -68,4 +68,4 @@ def _sum(step: Reduction, parts: Reduction) -> Reduction:
     """The sum of the parts' sums."""
     axis = _first_axis(step)
     space = (*step.shape[:axis], parts.shape[axis], *step.shape[axis + 1 :])
-    return replace(step, value=whole(parts.name, space, step.dtype), axes=(axis,))
+    return replace(step, value=whole(parts.name, space, step.dtype))
