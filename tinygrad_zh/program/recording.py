@@ -47,11 +47,16 @@ class Watched(Tape):
         line = super().forward(op, inputs, arrays, attributes, outputs, before)
         frame: Any = sys._getframe(1)
         calls: list[tuple[CodeType, int]] = []
+        numbers = [x for x in arrays if type(x) is float and id(x) not in self.names]
         while frame is not None and frame.f_code is not _run.__code__:
             file = frame.f_code.co_filename
             layer = file.startswith(LAYERS) and frame.f_code is not nn.Module.__call__.__code__
             if layer or not file.startswith(ENGINE):
                 calls.append((frame.f_code, frame.f_lasti))
+            if numbers and not file.startswith(ENGINE):  # W - alpha * dW
+                local = {id(value): name for name, value in reversed(frame.f_locals.items())}
+                self.names |= {id(x): local[id(x)] for x in numbers if id(x) in local}
+                numbers = []
             if layer:
                 self._name(inputs, arrays, frame)
             frame = frame.f_back

@@ -255,3 +255,12 @@ def test_a_formula_that_no_loop_says() -> None:
     x = tz.tensor(np.ones((1, 1, 3, 3)), requires_grad=True, name="x")
     with pytest.raises(ValueError, match=r"im2col.* cannot be written as scalar loops"):
         loops_text(listing_of(lambda: tz.functional.conv2d(x, np.ones((1, 1, 2, 2))).sum()))
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_numbers_that_are_not_finite() -> None:
+    given = np.array([[np.inf, -np.inf], [np.nan, 1.0]])
+    w = tz.tensor([1.0, 2.0], requires_grad=True, name="w")
+    source = loops_text(listing_of(lambda: (w * given).sum()))
+    assert "[[math.inf, -math.inf], [math.nan, 1.0]]" in source
+    exec(source, {"__name__": "loops"})

@@ -170,3 +170,27 @@ def test_two_models_and_what_is_pooled(tmp_path: Path) -> None:
     assert "# Sequential[1].W  float32 (8, 3)" in program.source
     assert "pooled1_flat = pooled1.reshape(2, 8)" in code(program), program.source
     assert_equal(program, tmp_path)
+
+
+@pytest.mark.parametrize("style", ["numpy", "loops"])
+def test_numbers_with_a_name(style: str, tmp_path: Path) -> None:
+    """A number of the user's has its name; one that is bound again has a second one; written out, it has none."""
+    W = tz.tensor([[0.5], [0.25]], requires_grad=True, name="W")
+
+    def step(X: Any, y: Any) -> None:
+        alpha, decay = float("0.125"), -float("inf")
+        for _ in range(2):
+            (loss,) = [F.mse_loss(X @ W, y) + F.maximum(W, decay).sum() * 0.75]
+            dW = tz.grad(loss, [W])[0]
+            with tz.no_grad():
+                W.assign(W - alpha * dW)
+            alpha = alpha / 2
+
+    program = tz.unroll(step, [[1.0, 2.0]], [[3.0]], style=style)
+    assert "alpha = 0.125" in code(program) and "alpha_2 = 0.0625" in code(program), program.source
+    assert ("decay = -np.inf" if style == "numpy" else "decay = -math.inf") in code(program), program.source
+    assert "0.75" in program.source
+    if style == "numpy":
+        assert_equal(program, tmp_path)
+    else:
+        ran(program, tmp_path)

@@ -35,6 +35,7 @@ class Lister:
         self.names: dict[int, str] = {}  # the id of an array -> its name
         self.used = set(RESERVED) | _functions_of(self.tape)
         self.totals: dict[Any, str] = {}  # a source -> the name of its gradient so far
+        self.settings: dict[tuple[str, float], str] = {}
         self.updated: dict[Any, list[str]] = {}  # what an update computes -> its names
         self.generators: dict[int, tuple[str, np.random.Generator]] = {}
         self.sections = sections(self.tape)
@@ -108,7 +109,18 @@ class Lister:
             return ast.Tuple([self.reference(part, base) for part in value], ast.Load())
         if isinstance(value, (np.ndarray, np.generic)) or on_cuda(value):
             return ast.Name(self.leaf(value, base), ast.Load())
+        if type(value) is float and self.tape.names.get(id(value)):
+            return ast.Name(self.setting(value), ast.Load())
         return literal(value)
+
+    def setting(self, value: float) -> str:
+        """A number that the user's program has a name for."""
+        wanted = identifier(self.tape.names[id(value)])
+        if (wanted, value) not in self.settings:
+            name = self.settings[wanted, value] = self.fresh(wanted, Hint("value", wanted, own=True))
+            self.listing.values[name] = np.asarray(value)
+            self.listing.leaves.append(Leaf(name, np.asarray(value), "setting"))
+        return self.settings[wanted, value]
 
     def leaf(self, array: Any, base: str) -> str:
         """A name for an array from outside."""

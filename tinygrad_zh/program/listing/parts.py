@@ -25,8 +25,9 @@ class Hint(NamedTuple):
 
 
 class Leaf(NamedTuple):
-    """What the program starts from. kind: "input", "parameter", "state", "constant", "rate" (of learning) or
-    "generator" (its value is the state before the first draw). path: where it is in the model."""
+    """What the program starts from. kind: "input", "parameter", "state", "constant", "rate" (of learning), "setting" (a
+    number of the user's) or "generator" (its value is the state before the first draw). path: where it is in the
+    model."""
 
     name: str
     value: Any

@@ -17,7 +17,8 @@ def executed(rows: Sequence[Row], listing: Listing) -> dict[str, Any]:
     """The value of every name of the program, computed here: of a formula's own names no line of the tape tells."""
     values: dict[str, Any] = {"np": np, "math": math, **listing.helpers}
     for leaf in listing.leaves:
-        values[leaf.name] = generator(leaf.value) if leaf.kind == "generator" else leaf.value
+        values[leaf.name] = generator(leaf.value) if leaf.kind == "generator" else \
+            leaf.value.item() if leaf.kind == "setting" else leaf.value
     with np.errstate(all="ignore"):
         for row in rows:
             exec(compile(ast.Module([row.tree], []), "<program>", "exec"), values)

@@ -36,7 +36,8 @@ from tinygrad_zh.program.printing.simplifying import simplified
 LARGEST = 2000
 """The most numbers of one array: loops are for reading, and slow."""
 WIDTH = 120
-_GROUPS = {"input": "input", "constant": "input", "parameter": "parameter", "state": "state", "rate": "state"}
+_GROUPS = {"input": "input", "constant": "input", "parameter": "parameter", "state": "state", "rate": "state",
+           "setting": "state"}
 _HELPERS = {
     "zeros": 'def zeros(n, *more):\n    return [zeros(*more) if more else 0.0 for _ in range(n)]\n',
     "sign": "def sign(x):\n    return (x > 0) - (x < 0)\n",
@@ -432,7 +433,7 @@ def nested_list(name: str, value: Any) -> list[str]:
 
 
 def _nested(numbers: Any, indent: int) -> list[str]:
-    code = str(numbers)
+    code = re.sub(r"inf|nan", r"math.\g<0>", str(numbers))
     if not isinstance(numbers, list) or indent + len(code) <= WIDTH - 20:
         return [code]
     if isinstance(numbers[0], list):

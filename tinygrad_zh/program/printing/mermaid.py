@@ -23,7 +23,7 @@ from tinygrad_zh.program.printing.rows import Row
 from tinygrad_zh.program.printing.simplifying import simplified
 
 _SHAPES = {"input": '("{}")', "parameter": '[/"{}"/]', "constant": '("{}")', "state": '[("{}")]', "rate": '[("{}")]',
-           "generator": '[("{}")]', "value": '["{}"]', "loss": '(("{}"))'}
+           "setting": '[("{}")]', "generator": '[("{}")]', "value": '["{}"]', "loss": '(("{}"))'}
 _COLOURS = {"input": "#dbeafe,stroke:#2563eb", "parameter": "#fef3c7,stroke:#d97706", "loss": "#fee2e2,stroke:#dc2626"}
 
 

@@ -16,6 +16,7 @@ from tinygrad_zh._version import __version__
 from tinygrad_zh.i18n import display_width, text, wrap
 from tinygrad_zh.program.inlining import constant, definition, read_by
 from tinygrad_zh.program.listing import UPDATE, Leaf, Listing
+from tinygrad_zh.program.listing.lister import literal
 from tinygrad_zh.program.printing.calling import display_names
 from tinygrad_zh.program.printing.comments import comment
 from tinygrad_zh.program.printing.numbers import READER, number, written
@@ -26,7 +27,7 @@ WIDTH = 120
 COLUMNS = range(32, 57)
 """Where the comments of a section may begin."""
 GROUPS = {"input": "input", "constant": "input", "parameter": "parameter", "state": "state", "rate": "state",
-          "generator": "state"}
+          "setting": "state", "generator": "state"}
 
 
 def numpy_text(listing: Listing) -> str:
@@ -86,7 +87,7 @@ def _leaves(leaves: Sequence[Leaf], rows: Sequence[Row]) -> tuple[list[str], lis
     packed: list[str] = []
     for group in ("input", "parameter", "state"):
         members = [leaf for leaf in leaves if GROUPS[leaf.kind] == group]
-        members.sort(key=lambda leaf: leaf.kind != "rate")
+        members.sort(key=lambda leaf: leaf.kind not in ("rate", "setting"))
         if members:
             lines += ["", _heading(group), ""]
         told = []
@@ -105,6 +106,8 @@ def _leaf(leaf: Leaf, rows: Sequence[Row]) -> tuple[list[tuple[str, str]], str]:
         return [(made, ""), (f"{leaf.name}.bit_generator.state = {_plain(leaf.value)}", text("unroll.generator"))], ""
     if leaf.kind == "rate" and _only_in_updates(leaf.name, rows) and _as_python(leaf.value):
         return [(f"{leaf.name} = {number(leaf.value[()])}", "η")], ""
+    if leaf.kind == "setting":
+        return [(f"{leaf.name} = {ast.unparse(literal(leaf.value.item()))}", "")], ""
     expression, packed = written(leaf.name, leaf.value, len(leaf.name) + 3)
     said = "  ".join(part for part in (leaf.path, f"{leaf.value.dtype} {leaf.value.shape}") if part)
     return [(f"{leaf.name} = {expression}", said)], packed
