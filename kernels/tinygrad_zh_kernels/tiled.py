@@ -65,7 +65,7 @@ def product(a_turned, b_turned, rows, columns, inner, alpha, a, lda, b, ldb, bet
         scale(C, columns, beta)
     row, step = (1, lda) if a_turned else (lda, 1)
     copies = b_turned or rows >= MANY
-    most = (min(SHARE, columns) + width - 1) // width * width
+    most = (min(SHARE, max(columns, 1)) + width - 1) // width * width
     copied = on_a_line(np.empty(min(PART, inner) * most + width if copies else 0, C.dtype))
     parts = (inner + PART - 1) // PART
     for left in range(0, columns, most):

@@ -110,6 +110,14 @@ def test_tiles_of_an_empty_sum_are_what_was_there_times_beta(tiles):
     np.testing.assert_array_equal(c, 0)
 
 
+@pytest.mark.parametrize("shape", [(0, 3, 4), (4, 3, 0), (0, 0, 0)], ids=str)
+def test_tiles_of_nothing_say_nothing(tiles, shape, capfd):
+    function, dtype = tiles
+    m, k, n = shape
+    by_tiles(function, np.ones((m, k), dtype), np.ones((k, n), dtype), 1, 0, np.ones((m, n), dtype))
+    assert capfd.readouterr() == ("", "")  # a C function's exception is printed
+
+
 def test_tiles_let_nan_through_only_where_it_belongs(tiles):
     function, dtype = tiles
     a, b = np.ones((20, 40), dtype), np.ones((40, 50), dtype)
