@@ -228,6 +228,73 @@ def test_what_was_handed_out_keeps_its_values():
             t.array[...] = 0
 
 
+@pytest.mark.parametrize("when", ["available", "call", "settle"])
+def test_what_another_thread_takes_in_the_middle_of_a_step_keeps_its_values(when):
+    """Python runs others before work is shared out, in a kernel, and while values move to a new home."""
+    pytest.importorskip("numba")
+    plain, twin = network(), network()
+    step = tz.compile(twin.step)
+    held, results = [], []
+    for run, model in ((plain.step, plain.model), (step, twin.model)):
+        tz.manual_seed(3)
+        for number, batch in enumerate(batches((5, 4), count=7)):
+            if run is step and number in (4, 5):
+                names = step.variants[0].made.program.names
+                name = min(n for n in names if n.startswith(when))
+                names[name] = and_look(names[name], twin.model, held)
+                own = [p.grad for p in twin.model.parameters()]  # so that this call settles
+            run(*map(tz.tensor, batch))
+        results.append([p.numpy() for p in model.parameters()])
+    assert own and len(held) == 2 * 6
+    for array, copy in held:
+        np.testing.assert_array_equal(array, copy)
+    for a, b in zip(*results, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
+
+
+def and_look(function, model, held):
+    """The function, in which another thread takes the weights once."""
+    pending = [True]
+
+    def run(*arguments, **keywords):
+        if pending:
+            pending.pop()
+            held.extend((p.numpy(), p.numpy().copy()) for p in model.parameters())
+        return function(*arguments, **keywords)
+
+    return run
+
+
+def test_what_is_written_for_others_to_see_is_written_while_no_one_looks():
+    """The last compiled function keeps Python's lock."""
+    pytest.importorskip("numba")
+    twin = network()
+    step = tz.compile(twin.step)
+    for batch in batches((5, 4), count=3):
+        step(*batch)
+    names = step.variants[0].made.program.names
+    parts = sorted(name for name in names if name[0] == "f" and name[1:].isdigit())
+    assert [names[name].targetoptions["nogil"] for name in parts] == [True] * (len(parts) - 1) + [False]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+def test_a_program_that_goes_leaves_the_others_with_a_right_count(count):
+    """They share a home, and count who refers to it: as many new references as the old program had are no balance."""
+    pytest.importorskip("numba")
+    w = tz.tensor(np.ones(3, np.float32))
+    first, second = tz.compile(lambda x: w.assign(w * x + 1).sum()), tz.compile(lambda x: w.assign(w * x + 2).sum())
+    x = np.ones(3, np.float32)
+    for _ in range(4):
+        first(x)
+        second(x)
+    del second
+    held = [w.numpy() for _ in range(count)]
+    first(x)
+    assert first.replays == 3
+    np.testing.assert_array_equal(held, np.full((count, 3), 13, np.float32))
+    np.testing.assert_array_equal(w.numpy(), np.full(3, 14, np.float32))
+
+
 def test_the_caller_s_array_stays_writable_and_is_not_kept():
     """A step that returns its argument, keeps it in a leaf, and returns a view of it."""
     kept = tz.tensor(np.zeros(3))

@@ -254,3 +254,20 @@ def test_what_it_says_of_a_step_that_is_replayed():
         said = step.explain()
     assert said.splitlines()[0] == f"{name}：调用 5 次，其中重放 3 次，Python 实际运行 2 次。"
     assert "程序 1，参数（float32 (4, 3), int64 (4,)）：重放 3 次" in said
+
+
+@pytest.mark.parametrize(("labels", "compiled"), [
+    (lambda y, shift: y.reshape((-1,)), True), (lambda y, shift: y.reshape((-1,)) + shift, False)])
+def test_labels_that_the_step_looks_at_otherwise(labels, compiled):
+    """A view is checked as they are; what is computed is not known when they are checked."""
+    pytest.importorskip("numba")
+    model, shift = nn.Dense(3, 2), tz.tensor(np.array(0))
+    step = tz.compile(lambda x, y: F.cross_entropy(model(x), labels(y, shift)))
+    y = np.array([[0, 1], [1, 0]])
+    for _ in range(4):
+        step(np.ones((4, 3), np.float32), y)
+    assert step.replays == 2 and hasattr(step.variants[0].made.program, "compiled") == compiled
+    with in_language("en"):
+        assert ("The step computes labels or tokens itself" in step.explain()) != compiled
+    with pytest.raises(IndexError, match="class label 2 is out of range"):
+        step(np.ones((4, 3), np.float32), y + 1)

@@ -19,9 +19,13 @@ from typing import Any
 import numpy as np
 
 from tinygrad_zh.core.random import default_generator
+from tinygrad_zh.program.compiling.recorded import Unsupported
 from tinygrad_zh.program.native import module
 from tinygrad_zh.program.native.parts import Called, Compiled, Looked, Part, turned
 from tinygrad_zh.program.native.places import Places, piece
+
+_HELD = "sum(map(refs, seen)) != count"
+"""Whether somebody has come to refer to what the program writes into."""
 
 
 class Driver:
@@ -48,11 +52,11 @@ class Driver:
         yield "global finished"
         if inputs:
             yield f"{''.join(f'{name}, ' for name in inputs)}= arrays"
-        yield f"if {' or '.join(self._moved())}: settle()"
         body = list(self._body())
         if self.calls:
             body = ["token = set_mode(mode)", "try:", *(f"    {line}" for line in body), "finally:",
                     "    reset_mode(token)"]
+        body = [f"if {' or '.join(self._moved())}: settle()", *body]
         if self.calls or any(map(self._is_shared, self.parts)):
             # Work is shared among Numba's threads, and OpenBLAS's would wait for the same cores.
             body = ["threads = available()", "with one_thread() if threads > 1 else nullcontext():",
@@ -87,7 +91,7 @@ class Driver:
             yield f"t{i}.array is not a{i}{'' if leaf in self.places.owned else '()'}"
         for i in self.places.gradient_home:
             yield f"s{i}.grad is not g{i} or g{i}.array is not h{i}"
-        yield "sum(map(refs, seen)) != count"
+        yield _HELD
 
     # ---- what is computed
 
@@ -98,6 +102,8 @@ class Driver:
             yield f"{name} = contiguous({name})"
         lasts = self._last_uses()
         for i, part in enumerate(self.parts):
+            if i and part is self.parts[-1] and self._changes():  # another thread may have looked meanwhile
+                yield f"if {_HELD}: raise Changed"
             if isinstance(part, Compiled):
                 yield from self._compiled(i, part)
             elif isinstance(part, Called):
@@ -158,7 +164,7 @@ class Driver:
             "np": "import numpy as np",
             "memory": "from tinygrad_zh.program.native.memory import at, copy, within", **definitions},
             nogil=not marked)  # nobody else may look at what is written under his eyes
-        call = f"f{i}({', '.join(parameters)})"
+        call = f"f{i}({', '.join(self._value(n) if n in self.parts.views else n for n in parameters)})"
         yield f"if {call}: raise Changed" if checks else call
 
     @staticmethod
@@ -173,6 +179,8 @@ class Driver:
         seen: set[tuple[str, float, float]] = {
             (name, low, high - 1) for item in self.places.items.values() for name, low, high in item.demands}
         seen |= {(self.steps.name(b.array), b.least, b.most) for b in self.recorded.bounds}
+        if any(self.parts.memory_of(name) in self.places.offsets for name, *_ in seen):
+            raise Unsupported("compile.why.computed_range")
         yield from sorted(seen)
 
     def _place(self, name: str) -> str | None:

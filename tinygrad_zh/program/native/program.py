@@ -15,6 +15,7 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from contextlib import nullcontext
+from operator import is_
 from sys import getrefcount
 from typing import Any
 
@@ -129,9 +130,21 @@ class Program:
         self.names |= {f"{letter}{i}": None for i in self._gradient_home for letter in "gh"}
 
     def _settle(self) -> None:
-        """Leaves and gradients into homes that no user holds; values stay what they are. Raises Changed for a leaf
-        that is of another shape than in the recorded run, or not on the CPU."""
+        """Leaves and gradients into homes that no user holds; values stay what they are. Other threads may look at a
+        new home while values are copied into it, so it is done until nothing moves.
+
+        Raises Changed for a leaf that is of another shape than in the recorded run, or not on the CPU.
+        """
+        for _ in range(_PATIENCE):
+            before = list(self.homes.values())
+            self._settle_once()
+            if len(before) == len(self.homes) and all(map(is_, before, self.homes.values())):
+                return
+        raise Changed
+
+    def _settle_once(self) -> None:
         names = self.names
+        names["pending"] = ()
         for t, kind in zip(self._leaves.values(), self._kinds_of_leaves, strict=True):
             if type(t.array) is not np.ndarray or (t.array.shape, t.array.dtype) != kind:
                 raise Changed
@@ -218,6 +231,10 @@ class Program:
         for accumulator, gradient in self.names["pending"]:
             accumulator.grad = gradient
         self.names["pending"] = ()
+
+
+_PATIENCE = 9
+"""How often a program moves before it leaves a step to Python."""
 
 
 def _references_in_a_dictionary() -> int:
