@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import threading
 
 import numpy as np
@@ -404,3 +405,34 @@ def test_copies_of_a_model_are_trained_apart():
         step(other, np.float32(2).reshape(()))
     assert model.W.array is before
     np.testing.assert_array_equal(other.W.numpy(), before * 16)
+
+
+class Trainer:
+    def __init__(self):
+        self.model = nn.Dense(4, 3)
+        self.compiled = tz.compile(self.step, kernels="formulas")
+
+    def step(self, x):
+        self.model.W.assign(self.model.W * x)
+
+
+@tz.compile(kernels="formulas")
+def decorated(x):
+    return x * 2
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda x: pickle.loads(pickle.dumps(x))])
+def test_a_copy_of_an_object_with_a_compiled_step_is_trained_by_its_own(copied):
+    first, two = Trainer(), np.float32(2)  # a constant
+    for _ in range(4):
+        first.compiled(two)
+    second, before = copied(first), first.model.W.numpy().copy()
+    for _ in range(4):
+        second.compiled(two)
+    assert first.compiled.replays == 2 and second.compiled.replays > 0
+    np.testing.assert_array_equal(first.model.W.numpy(), before)
+    np.testing.assert_array_equal(second.model.W.numpy(), before * 16)
+
+
+def test_a_decorated_function_is_pickled_by_its_name():
+    assert pickle.loads(pickle.dumps(decorated)) is decorated

@@ -11,6 +11,8 @@ or raises what the step raises.
 
 from __future__ import annotations
 
+import copy
+import sys
 import threading
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,7 +33,7 @@ from tinygrad_zh.program.compiling.comparing import Pending
 from tinygrad_zh.program.compiling.entry import MISS, Entry, entry
 from tinygrad_zh.program.compiling.explaining import explained
 from tinygrad_zh.program.compiling.finding import places
-from tinygrad_zh.program.compiling.guards import Place
+from tinygrad_zh.program.compiling.guards import Place, plain
 from tinygrad_zh.program.compiling.heap import give_back
 from tinygrad_zh.program.compiling.recorded import Recorded, StepTape, Unsupported, run
 from tinygrad_zh.program.compiling.structure import mapped, opened
@@ -160,6 +162,16 @@ class Compiled:
         with self._lock:
             return explained(self)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Compiled:
+        """The copy of the step, compiled anew: of an object's method it works on the object's copy."""
+        return Compiled(copy.deepcopy(self.step, memo), self.kernels)
+
+    def __reduce__(self) -> Any:
+        """A decorated function is pickled by its name, as functions are; else the step is, and compiled anew."""
+        name = getattr(self.step, "__qualname__", "")
+        module = sys.modules.get(getattr(self.step, "__module__", None) or "")
+        return name if getattr(module, name, None) is self else (Compiled, (self.step, self.kernels))
+
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
 
@@ -227,7 +239,7 @@ class Compiled:
 
     def _call(self, arguments: Sequence[Any], names: tuple[str, ...]) -> Callable[[], Any]:
         """The step on these arguments, of which the last have names. Data become tensors."""
-        given = [tensor(x) if isinstance(x, np.ndarray) else _plain(x) for x in arguments]
+        given = [tensor(x) if isinstance(x, np.ndarray) else plain(x) for x in arguments]
         first = len(given) - len(names)
         return partial(self.step, *given[:first], **dict(zip(names, given[first:], strict=True)))
 
@@ -344,7 +356,7 @@ def _arguments(inputs: Iterable[Any]) -> tuple[list[Any], list[Any]]:
             arguments.append(Tensor(array, None, getattr(x, "name", None)))
             arrays.append(array)
             continue
-        x = _plain(x)
+        x = plain(x)
         if type(x).__hash__ is None:
             raise TypeError(f"compile: argument {i} is a {type(x).__name__}; a compiled step takes arrays, tensors and "
                             "constants: make it an array with np.array(…)")
@@ -356,10 +368,6 @@ def _arguments(inputs: Iterable[Any]) -> tuple[list[Any], list[Any]]:
 def _is_data(array: np.ndarray[Any, Any]) -> bool:
     """Whether an array can be a tensor's as it is."""
     return type(array) is np.ndarray and is_frozen(array) and array.dtype.isnative and array.dtype.kind in "fiub"
-
-
-def _plain(x: Any) -> Any:
-    return x.item() if isinstance(x, np.generic) else x
 
 
 def _not_an_input(inputs: Iterable[Any], found: Sequence[Place]) -> Unsupported | None:

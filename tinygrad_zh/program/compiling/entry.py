@@ -22,7 +22,7 @@ import numpy as np
 from tinygrad_zh.core.mode import Mode
 from tinygrad_zh.core.random import default_generator
 from tinygrad_zh.core.tensor import Tensor
-from tinygrad_zh.program.compiling.guards import PLAIN, Place, same
+from tinygrad_zh.program.compiling.guards import PLAIN, Place, plain, same
 from tinygrad_zh.program.compiling.recorded import Changed, Recorded
 from tinygrad_zh.program.compiling.replay import defined
 from tinygrad_zh.program.compiling.structure import written
@@ -44,7 +44,7 @@ def entry(program: Any, recorded: Recorded, arguments: Sequence[Any],
     arguments: those of the recording, as arrays where they are tensors; names: of the last ones, given as keywords.
     note: is told of an error that ended a replay. The step itself then runs, and raises what there is to raise.
     """
-    namespace: dict[str, Any] = {"Tensor": Tensor, "ndarray": np.ndarray, "MISS": MISS, "same": same,
+    namespace: dict[str, Any] = {"Tensor": Tensor, "ndarray": np.ndarray, "MISS": MISS, "same": same, "plain": plain,
                                  "program": program, "default_generator": default_generator, "Changed": Changed,
                                  "note": note, "finished": program.finished, "taken": program.finished()}
     serial = itertools.count()
@@ -77,7 +77,7 @@ def entry(program: Any, recorded: Recorded, arguments: Sequence[Any],
 def _argument(name: str, x: Any, bound: Callable[[Any], str], assigned: Sequence[Tensor]) -> list[str]:
     """assigned: the leaves that the step assigns to, and that could be given: then both are one."""
     if not isinstance(x, np.ndarray):
-        return [f"if {name} is not {bound(x)} and not same({name}, {bound(x)}): return MISS"]
+        return [f"if {name} is not {bound(x)} and not same(plain({name}), {bound(x)}): return MISS"]
     dtype = bound(x.dtype)
     not_this = " or ".join([f"{name}.source is not None", *[f"{name} is {bound(t)}" for t in assigned]])
     return [

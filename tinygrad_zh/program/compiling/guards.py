@@ -49,3 +49,8 @@ def same(now: Any, then: Any) -> bool:
     if isinstance(then, (list, tuple)):
         return len(now) == len(then) and all(map(same, now, then))
     return isinstance(then, (*PLAIN, set, frozenset)) and bool(now == then)
+
+
+def plain(x: Any) -> Any:
+    """Of a scalar of NumPy's the number, which is what a step is given."""
+    return x.item() if isinstance(x, np.generic) else x
