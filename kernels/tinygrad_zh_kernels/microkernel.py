@@ -21,10 +21,19 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
+from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-_FEATURES = llvm.get_host_cpu_features()
-_BYTES = 64 if _FEATURES.get("avx512f") else 32 if _FEATURES.get("avx2") else 16
+
+def _widest() -> int:
+    """Bytes of the widest registers of what Numba compiles for: NUMBA_CPU_NAME may name another processor than this."""
+    sixteen = "<16 x float>"
+    module = llvm.parse_assembly(f"define {sixteen} @f({sixteen} %x) {{ %y = fadd {sixteen} %x, %x ret {sixteen} %y }}")
+    assembly = cpu_target.target_context.codegen()._tm.emit_assembly(module)
+    return 64 if "zmm" in assembly else 32 if "ymm" in assembly else 16
+
+
+_BYTES = _widest()
 
 VECTORS = 2
 """Vectors in a row of a tile."""
@@ -85,7 +94,8 @@ class _Kind:
         self.zero = ir.Constant(self.vector, [0.0] * self.lanes)
         mask, pointer = ir.VectorType(_bit, self.lanes), self.vector.as_pointer()
         suffix = f"v{self.lanes}f{8 * self.bytes}"
-        self.fma = self._function(f"llvm.fma.{suffix}", self.vector, self.vector, self.vector, self.vector)
+        # Where a processor cannot do both at once, fmuladd is a product and a sum, fma a function of C for each number.
+        self.fma = self._function(f"llvm.fmuladd.{suffix}", self.vector, self.vector, self.vector, self.vector)
         self._load = self._function(f"llvm.masked.load.{suffix}.p0", self.vector, pointer, _int, mask, self.vector)
         self._store = self._function(f"llvm.masked.store.{suffix}.p0", ir.VoidType(), self.vector, pointer, _int, mask)
 
