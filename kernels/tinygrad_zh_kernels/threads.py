@@ -15,6 +15,7 @@ compiler of programs writes: it calls their bodies by address.
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import numba
@@ -25,11 +26,27 @@ from numba.extending import intrinsic
 
 from tinygrad_zh_kernels.vector_math import kernel
 
+_alone = False  # in a child of a process whose threads had begun: GNU's OpenMP ends it where it begins them again
+
 
 def available() -> int:
     """As many threads as Numba has been given, 1 where it has no good layer. 中文：可用的线程数。"""
+    if _alone:
+        return 1
     threads = numba.get_num_threads()  # this also starts them, so that the layer is known
     return threads if threads == 1 or numba.threading_layer() != "workqueue" else 1
+
+
+def _in_a_child() -> None:
+    global _alone
+    try:
+        _alone = numba.threading_layer() == "omp"
+    except ValueError:  # none has begun
+        _alone = False
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_a_child)
 
 
 def threads_for(work: int, few: int) -> int:

@@ -20,6 +20,7 @@ numba = pytest.importorskip("numba", reason="Numba is not installed")
 import tinygrad_zh_kernels as library  # noqa: E402
 from tests.support.machine_code import full_name  # noqa: E402
 from tests.support.sharing import drivers  # noqa: E402
+from tinygrad_zh_kernels import threads  # noqa: E402
 from tinygrad_zh_kernels.adam import cpu as adam  # noqa: E402
 from tinygrad_zh_kernels.threads import share, task, threads_for  # noqa: E402
 from tinygrad_zh_kernels.vector_math import kernel  # noqa: E402
@@ -191,3 +192,14 @@ def test_no_kernel_asks_for_the_number_of_threads_itself() -> None:
         function = driver.py_func
         assert "threads" in function.__code__.co_varnames[: function.__code__.co_argcount], full_name(driver)
         assert "get_num_threads" not in function.__code__.co_names, full_name(driver)
+
+
+@pytest.mark.parametrize(("layer", "count"), [("omp", 1), ("tbb", 4)])
+def test_a_child_of_a_process_with_threads_of_openmp_computes_alone(layer, count, monkeypatch):
+    """GNU's OpenMP would end it: fork() called from a process already using GNU OpenMP."""
+    monkeypatch.setattr(threads, "_alone", False)
+    monkeypatch.setattr(numba, "threading_layer", lambda: layer)
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 4)
+    assert threads.available() == 4
+    threads._in_a_child()
+    assert threads.available() == count
