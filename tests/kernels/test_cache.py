@@ -98,12 +98,12 @@ def test_a_change_in_another_file_is_compiled(tmp_path: Path) -> None:
     (package / "caller.py").write_text(CALLER)
     environment = {**os.environ, "PYTHONPATH": str(tmp_path), "NUMBA_CACHE_DIR": ""}
     told, held = [], []
-    for factor in (3, 3, 7):
+    for factor in (3, 3, 17):  # longer: Python compiles a file anew if its length or its second is another
         (package / "helper.py").write_text(HELPER.format(factor=factor))
         told.append(subprocess.run([sys.executable, "-c", PROGRAM], env=environment, check=True, text=True,
                                    capture_output=True).stdout)
         held.append({path.name for path in tmp_path.rglob("caller.*.nb?")})
-    assert told == ["6.0 6.0 0 0\n", "6.0 6.0 1 1\n", "14.0 14.0 0 0\n"]
+    assert told == ["6.0 6.0 0 0\n", "6.0 6.0 1 1\n", "34.0 34.0 0 0\n"]
     assert held[0] and held[0] == held[1] == held[2], "what is stale is written over"
 
 
